@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// guard refuses what must not reach the API: pages of other sites that a browser lets talk to loopback (Origin), names
+// that were pointed at it (Host: DNS rebinding), and those without the token. /healthz and /readyz need no token:
+// the tools that ask them cannot carry one.
+func guard(current *atomic.Pointer[access], next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := current.Load()
+		switch {
+		case a.local && !localHost(r.Host):
+			problem(w, http.StatusMisdirectedRequest, "the Host header must name this machine's loopback address")
+		case !sameOrigin(r):
+			problem(w, http.StatusForbidden, "requests from pages of other origins are refused")
+		case a.token != nil && !open(r.URL.Path) && !a.bears(r):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="posthouse"`)
+			problem(w, http.StatusUnauthorized, "the token of admin.token_file is needed: Authorization: Bearer TOKEN")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func open(path string) bool { return path == "/healthz" || path == "/readyz" }
+
+func localHost(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	return name == "" || loopback(strings.Trim(name, "[]"))
+}
+
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}

@@ -1,0 +1,146 @@
+// Package admin is the HTTP API that operators and their tools ask: health, metrics, and what the balancer knows.
+//
+// A Server reads from the routing table in effect and never waits for it. Prepare and Commit move it to another
+// address during a reload, Run ends it. Answers are JSON; errors are problem details (RFC 9457).
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/config"
+	"posthouse/routing"
+)
+
+// Server is the admin API of one balancer. Its fields are set before the first call and not changed after it.
+type Server struct {
+	Table   func() *routing.Table // the table in effect
+	Metrics prometheus.Gatherer
+	Log     *slog.Logger
+
+	unready atomic.Bool
+	serving sync.WaitGroup // one for each listener that was committed
+
+	mu      sync.Mutex // guards current
+	current *front
+}
+
+// front is one listener and what is asked of those who connect to it.
+type front struct {
+	listen   string
+	listener net.Listener
+	http     *http.Server
+	access   atomic.Pointer[access] // replaced where a reload keeps the listener
+}
+
+// Accept begins TLS where there is a certificate at the moment.
+func (f *front) Accept() (net.Conn, error) {
+	c, err := f.listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if certificate := f.access.Load().certificate; certificate != nil {
+		return tls.Server(c, certificate), nil
+	}
+	return c, nil
+}
+
+func (f *front) Close() error   { return f.listener.Close() }
+func (f *front) Addr() net.Addr { return f.listener.Addr() }
+
+// Unready makes /readyz say no from now on: the process drains.
+func (s *Server) Unready() { s.unready.Store(true) }
+
+// Change is an admin section that can be put into effect.
+type Change struct {
+	server *Server
+	next   *front  // nil: no admin API
+	access *access // for next
+	fresh  bool    // next was bound by Prepare
+}
+
+// Prepare reads the token and the certificate and binds the address, unless it is bound already. Nothing else has
+// changed yet; the caller calls Commit or Abort. An error names what is wrong and what to do.
+func (s *Server) Prepare(a config.Admin) (*Change, error) {
+	if a.Listen == "" {
+		return &Change{server: s}, nil
+	}
+	access, err := readAccess(a)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && s.current.listen == a.Listen {
+		return &Change{server: s, next: s.current, access: access}, nil
+	}
+	listener, err := bind(a.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w (is another process there? admin.listen can name another address)", err)
+	}
+	next := &front{listen: a.Listen, listener: listener}
+	next.http = &http.Server{
+		Handler:           guard(&next.access, s.routes()),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	return &Change{server: s, next: next, access: access, fresh: true}, nil
+}
+
+// Commit puts the change into effect.
+func (c *Change) Commit() {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.current
+	s.current = c.next
+	if c.next != nil {
+		c.next.access.Store(c.access)
+	}
+	if c.fresh {
+		s.serving.Go(func() { s.serve(c.next) })
+	}
+	if old != nil && old != c.next {
+		old.http.Close()
+	}
+}
+
+// Abort closes what Prepare bound.
+func (c *Change) Abort() {
+	if c.fresh {
+		c.next.listener.Close()
+	}
+}
+
+// Run serves until ctx ends; when it returns nothing of the server is left.
+func (s *Server) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.mu.Lock()
+	current := s.current
+	s.current = nil
+	s.mu.Unlock()
+	if current != nil {
+		current.http.Close()
+	}
+	s.serving.Wait()
+	return nil
+}
+
+func (s *Server) serve(f *front) {
+	if err := f.http.Serve(f); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		s.Log.Error("admin API ended", "address", f.listen, "why", err.Error())
+	}
+}
