@@ -1,0 +1,118 @@
+package healthcheck
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"posthouse/config"
+)
+
+// oddities are things learned that an operator should hear of once, though no node is down for them. The zero value
+// has seen none.
+type oddities struct {
+	pools   map[string]*variants // by service
+	certs   map[certificate]bool
+	starved map[string]time.Time // our own faults, by reason
+}
+
+// variants are the different capabilities that nodes of one pool announce.
+type variants struct {
+	node  string // who was seen first
+	first []string
+	told  map[string]bool
+}
+
+type certificate struct {
+	service string
+	expiry  int64 // Unix seconds; many nodes have the same one, and it is spoken of once
+}
+
+const (
+	maxVariants  = 16        // of a pool that are spoken of; a pool with more has been spoken of enough
+	starvedAgain = time.Hour // how long a fault of our own is not repeated
+)
+
+// look notes what is odd about a target after a probe that has seen its certificate or its capabilities.
+func (o *oddities) look(log *slog.Logger, t *target, seen outcome, now time.Time) {
+	if len(seen.capabilities) > 0 {
+		o.compare(log, t)
+	}
+	if !seen.expiry.IsZero() && seen.expiry.Sub(now) < expiryWarning {
+		o.expires(log, t, now)
+	}
+}
+
+// forget drops the nodes that others are compared with if a reload has taken them away.
+func (o *oddities) forget(known map[config.Target]*probe) {
+	for service, pool := range o.pools {
+		if known[config.Target{Node: pool.node, Service: service}] == nil {
+			delete(o.pools, service)
+		}
+	}
+}
+
+func (o *oddities) compare(log *slog.Logger, t *target) {
+	pool, capabilities := o.pools[t.id.Service], t.health.Capabilities
+	if pool == nil {
+		if o.pools == nil {
+			o.pools = make(map[string]*variants)
+		}
+		o.pools[t.id.Service] = &variants{node: t.id.Node, first: capabilities, told: make(map[string]bool)}
+		return
+	}
+	if pool.node == t.id.Node {
+		pool.first = capabilities
+		return
+	}
+	if slices.Equal(pool.first, capabilities) {
+		return
+	}
+	variant := strings.Join(capabilities, "\n")
+	if pool.told[variant] || len(pool.told) >= maxVariants {
+		return
+	}
+	pool.told[variant] = true
+	log.Warn("nodes of one pool announce different capabilities", "service", t.id.Service, "node", t.id.Node, "other", pool.node,
+		"has", without(capabilities, pool.first), "lacks", without(pool.first, capabilities))
+}
+
+func (o *oddities) expires(log *slog.Logger, t *target, now time.Time) {
+	expiry := t.health.CertExpiry
+	key := certificate{t.id.Service, expiry.Unix()}
+	if o.certs[key] {
+		return
+	}
+	if o.certs == nil {
+		o.certs = make(map[certificate]bool)
+	}
+	o.certs[key] = true
+	said := "a node's certificate expires soon"
+	if expiry.Before(now) {
+		said = "a node's certificate has expired"
+	}
+	log.Warn(said, "node", t.id.Node, "service", t.id.Service, "expiry", expiry)
+}
+
+// ourFault says that this machine lacks something that probes need.
+func (o *oddities) ourFault(log *slog.Logger, reason string, now time.Time) {
+	if last, told := o.starved[reason]; told && now.Sub(last) < starvedAgain {
+		return
+	}
+	if o.starved == nil {
+		o.starved = make(map[string]time.Time)
+	}
+	o.starved[reason] = now
+	log.Error("probes fail for want of something on this machine; the nodes keep their state", "reason", reason)
+}
+
+func without(list, known []string) string {
+	var rest []string
+	for _, s := range list {
+		if !slices.Contains(known, s) {
+			rest = append(rest, s)
+		}
+	}
+	return strings.Join(rest, ", ")
+}

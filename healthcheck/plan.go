@@ -1,0 +1,153 @@
+package healthcheck
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"posthouse/config"
+)
+
+// spec is one way of probing one node at one port. Equal specs are one probe, whoever asks for it; a spec that a
+// reload did not change keeps its schedule.
+type spec struct {
+	node     string
+	host     string        // to be resolved; "" where addrs are given
+	addrs    [2]netip.Addr // one, or an IPv4 and an IPv6 one
+	port     uint16
+	balancer bool // not a mail server but another region's balancer
+
+	protocol config.Protocol
+	level    config.Level // tcp, tls or protocol
+	tls      bool         // the node expects a handshake on this port
+	proxy    config.ProxyVersion
+	name     string // what we call ourselves: the cluster
+	sni      string
+	sources  string // our addresses towards it, as text, so that specs compare
+	interval time.Duration
+	timeout  time.Duration
+}
+
+// planned is a spec with the targets that its result is for.
+type planned struct {
+	spec    spec
+	sources []netip.Addr
+	targets []wanted
+}
+
+type wanted struct {
+	id         config.Target
+	rise, fall int
+}
+
+// plan lists the probes that a topology asks of this balancer: every node that it may open connections to, for every
+// live service that clients reach here. Drained nodes are probed, so that their return is no surprise; disabled
+// ones are not.
+func plan(t *config.Topology) []*planned {
+	var all []*planned
+	known := make(map[spec]*planned)
+	services := fronted(t)
+	for _, n := range t.Reachable() {
+		if n.State == config.Disabled || regionState(t, n.Region) == config.Disabled {
+			continue
+		}
+		for _, s := range services {
+			if !n.Runs(s.Name) {
+				continue
+			}
+			lead := leader(t, services, s)
+			key := specOf(t, n, lead)
+			p := known[key]
+			if p == nil {
+				p = &planned{spec: key, sources: lead.Source}
+				known[key] = p
+				all = append(all, p)
+			}
+			p.targets = append(p.targets, wanted{config.Target{Node: n.Name, Service: s.Name}, lead.Check.Rise, lead.Check.Fall})
+		}
+	}
+	return all
+}
+
+// fronted lists the live services that have a listener in this balancer's region; nobody asks for the others here.
+func fronted(t *config.Topology) []*config.Service {
+	var all []*config.Service
+	for _, s := range t.Services {
+		if s.Live && len(s.ListenIn(t.Region)) > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// leader is the service whose port, check and PROXY header count: the first one of passthrough http services that
+// share an address, and any other service itself.
+func leader(t *config.Topology, services []*config.Service, s *config.Service) *config.Service {
+	if s.Protocol != config.HTTP || s.TLS != config.Passthrough {
+		return s
+	}
+	for _, first := range services {
+		if first.Protocol == config.HTTP && first.TLS == config.Passthrough && sharesAddress(t, first, s) &&
+			slices.Equal(first.ServerNames, s.ServerNames) {
+			return first
+		}
+	}
+	return s
+}
+
+func sharesAddress(t *config.Topology, a, b *config.Service) bool {
+	return slices.ContainsFunc(a.ListenIn(t.Region), func(listen netip.AddrPort) bool {
+		return slices.Contains(b.ListenIn(t.Region), listen)
+	})
+}
+
+func regionState(t *config.Topology, name string) config.AdminState {
+	if r := t.RegionNamed(name); r != nil {
+		return r.State
+	}
+	return config.Active
+}
+
+func specOf(t *config.Topology, n *config.Node, s *config.Service) spec {
+	k := spec{
+		node: n.Name, host: n.Host, port: n.Port(s), balancer: n.Balancer,
+		protocol: s.Protocol, tls: s.TLS == config.Passthrough || s.TLS == config.Reencrypt, proxy: s.Proxy,
+		name: t.Cluster, sni: serverName(t, s), sources: fmt.Sprint(s.Source),
+		interval: s.Check.Interval, timeout: s.Check.Timeout,
+	}
+	copy(k.addrs[:], n.Addresses)
+	if n.Region != t.Region {
+		k.interval = s.Check.RemoteInterval
+	}
+	if n.Balancer { // it accepts as clients see the service, and believes us by PROXY v2
+		k.tls, k.proxy = s.ImplicitTLS(), config.ProxyV2
+	}
+	k.level = levelOf(s, k.tls)
+	return k
+}
+
+// levelOf is the level that a service's probes reach: no handshake where no TLS is, no words where we have none.
+func levelOf(s *config.Service, implicitTLS bool) config.Level {
+	switch level := s.Check.Level; {
+	case level == config.LevelTCP, s.Protocol == config.TCP && level != config.LevelTLS:
+		return config.LevelTCP
+	case !s.Protocol.ServerFirst() || level == config.LevelTLS:
+		if implicitTLS {
+			return config.LevelTLS
+		}
+		return config.LevelTCP
+	}
+	return config.LevelProtocol
+}
+
+// serverName is the name that most clients ask for.
+func serverName(t *config.Topology, s *config.Service) string {
+	for _, name := range s.ServerNames {
+		if !strings.HasPrefix(name, "*.") {
+			return name
+		}
+	}
+	return t.Cluster
+}

@@ -1,0 +1,127 @@
+package healthcheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"posthouse/config"
+)
+
+func TestPlan(t *testing.T) {
+	for _, c := range []struct {
+		name, yaml string
+		want       []string // node port protocol level [tls] [proxy] for services
+	}{
+		{"everything that a node opens by default", `
+cluster: mail.example.org
+nodes: [{name: a, address: 10.0.0.1}]
+`, []string{
+			"a 25 smtp protocol for smtp",
+			"a 465 smtp protocol tls for submissions",
+			"a 993 imap protocol tls for imaps",
+			"a 995 pop3 protocol tls for pop3s",
+			"a 4190 sieve protocol for sieve",
+			"a 443 http tls tls for jmap webdav http",
+		}},
+		{"imap and imaps are different ports", `
+cluster: mail.example.org
+nodes: [{name: a, address: 10.0.0.1, services: [imap, imaps]}]
+`, []string{"a 143 imap protocol for imap", "a 993 imap protocol tls for imaps"}},
+		{"disabled nodes are not probed, drained ones are", `
+cluster: mail.example.org
+nodes:
+  - {name: a, address: 10.0.0.1, services: [smtp], state: disabled}
+  - {name: b, address: 10.0.0.2, services: [smtp], state: drain}
+`, []string{"b 25 smtp protocol for smtp"}},
+		{"not fronted here", `
+cluster: mail.example.org
+services: {smtp: {listen: []}}
+nodes: [{name: a, address: 10.0.0.1, services: [smtp, lmtp, sieve]}]
+`, []string{"a 4190 sieve protocol for sieve"}},
+		{"headers and levels", `
+cluster: mail.example.org
+defaults: {proxy_protocol: v2}
+services:
+  imaps: {check: {level: tls}}
+  smtp: {check: {level: tcp}, proxy_protocol: v1}
+  jmap: {proxy_protocol: none}
+  x: {protocol: tcp, port: 7, listen: [":7"]}
+nodes: [{name: a, address: 10.0.0.1, services: [smtp, imaps, jmap, http, x], ports: {imaps: 10993}}]
+`, []string{
+			"a 25 smtp tcp v1 for smtp",
+			"a 10993 imap tls tls v2 for imaps",
+			"a 443 http tls tls for jmap http",
+			"a 7 tcp tcp v2 for x",
+		}},
+		{"another region's nodes, and its balancers", `
+cluster: mail.example.org
+region: eu
+regions:
+  eu: {}
+  us: {}
+  ap: {reach: balancers, addresses: [192.0.2.1]}
+nodes:
+  - {name: a, address: 10.0.0.1, region: eu, services: [smtp]}
+  - {name: b, address: 10.0.0.2, region: us, services: [smtp]}
+  - {name: c, address: 10.0.0.3, region: ap, services: [imaps], ports: {imaps: 10993}}
+`, []string{
+			"a 25 smtp protocol for smtp",
+			"b 25 smtp protocol remote for smtp",
+			"balancer/ap/192.0.2.1 993 imap protocol tls v2 remote for imaps",
+		}},
+		{"a region out of service", `
+cluster: mail.example.org
+region: eu
+regions: {eu: {}, us: {state: disabled}}
+nodes:
+  - {name: a, address: 10.0.0.1, region: eu, services: [smtp]}
+  - {name: b, address: 10.0.0.2, region: us, services: [smtp]}
+`, []string{"a 25 smtp protocol for smtp"}},
+	} {
+		var got []string
+		for _, p := range plan(topology(t, c.yaml)) {
+			got = append(got, describe(p))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+func describe(p *planned) string {
+	words := []string{p.spec.node, fmt.Sprint(p.spec.port), string(p.spec.protocol), string(p.spec.level)}
+	if p.spec.tls {
+		words = append(words, "tls")
+	}
+	if p.spec.proxy != config.ProxyNone {
+		words = append(words, fmt.Sprintf("v%d", p.spec.proxy))
+	}
+	if p.spec.interval.Seconds() == 15 {
+		words = append(words, "remote")
+	}
+	words = append(words, "for")
+	for _, w := range p.targets {
+		words = append(words, w.id.Service)
+	}
+	return strings.Join(words, " ")
+}
+
+// TestSpecsCompare: what a reload does not change compares equal, or every reload would begin everything anew.
+func TestSpecsCompare(t *testing.T) {
+	const yaml = `
+cluster: mail.example.org
+defaults: {source: [127.0.0.1, 127.0.0.2]}
+nodes: [{name: "n-[1-50]", address: 10.0.0.1+}, {name: h, address: node.example.org}, {name: two, address: [10.0.1.1, "2001:db8::1"]}]
+`
+	old := make(map[spec]bool)
+	for _, p := range plan(topology(t, yaml)) {
+		old[p.spec] = true
+	}
+	for _, p := range plan(topology(t, yaml)) {
+		if !old[p.spec] {
+			t.Errorf("%+v is not what it was", p.spec)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package healthcheck
+
+import "posthouse/wire"
+
+// smtp reads the greeting, asks for the extensions with EHLO or LHLO, and quits.
+func (d *dialogue) smtp(hello string) *failure {
+	greeting, err := wire.ReadSMTPReply(&d.lines)
+	if err != nil {
+		return d.ungreeted(err, d.raw.read)
+	}
+	if greeting.Code != 220 {
+		return failed("refuses: %d %s", greeting.Code, greeting.Text())
+	}
+	d.greeted()
+	d.out.version = wire.Software(greeting.Text())
+	if err := d.say(hello + " " + d.name); err != nil {
+		return d.unanswered(hello, err)
+	}
+	reply, err := wire.ReadSMTPReply(&d.lines)
+	if err != nil {
+		return d.unanswered(hello, err)
+	}
+	if reply.Code != 250 { // 500 5.5.1: it took our PROXY header for a command
+		return failed("answers %s with %d %s%s", hello, reply.Code, reply.Text(), d.headerDoubt())
+	}
+	d.out.capabilities = reply.Keywords()
+	d.leave("QUIT", func() error {
+		_, err := wire.ReadSMTPReply(&d.lines)
+		return err
+	})
+	return nil
+}
