@@ -20,7 +20,7 @@ var examplePools = map[string]string{
 	"paired":                 "http 410, imaps 410, jmap 410, pop3s 410, sieve 410, smtp 409, submissions 409, webdav 205",
 	"geographic-by-demand":   "http 256, imaps 512, jmap 256, pop3s 512, sieve 512, smtp 256, submissions 256, webdav 256",
 	"geographic-by-function": "http 240, imaps 480, jmap 176, pop3s 480, sieve 480, smtp 192, submissions 176, webdav 64",
-	"mixed":                  "archive 1, http 208, imaps 344, jmap 208, pop3s 328, sieve 344, smtp 208, submission 64, submissions 208, webdav 208",
+	"mixed":                  "archive 1, http 560, imaps 783, jmap 560, pop3s 719, sieve 783, smtp 576, submission 128, submissions 576, webdav 560",
 	"three-regions":          "http 12, imaps 12, jmap 12, pop3s 12, sieve 12, smtp 12, submissions 12, webdav 12",
 }
 

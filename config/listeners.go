@@ -8,7 +8,8 @@ import (
 // Listener is an address that a balancer opens.
 type Listener struct {
 	Address  netip.AddrPort // the zero Addr is every address, IPv6 and IPv4
-	Services []*Service     // more than one: told apart by the server name that a client asks for
+	Services []*Service     // more than one: told apart by the server name that a client asks for, and HTTP that is read by the path
+	Redirect bool           // plain HTTP that only leads to https
 }
 
 // Listeners is what this balancer opens, in the order of Services: the live services that this build can serve, where
@@ -16,18 +17,31 @@ type Listener struct {
 func (t *Topology) Listeners() []Listener {
 	var all []Listener
 	for _, s := range t.Services {
-		if !s.Live || notOpened(s) {
+		if !s.Live {
 			continue
 		}
 		for _, address := range s.ListenIn(t.Region) {
-			i := slices.IndexFunc(all, func(l Listener) bool { return l.Address == address })
-			if i < 0 {
-				all = append(all, Listener{address, []*Service{s}})
-			} else if !slices.ContainsFunc(all[i].Services, func(first *Service) bool { return standsFor(first, s) }) {
-				all[i].Services = append(all[i].Services, s)
-			}
+			all = join(all, Listener{address, []*Service{s}, false})
+		}
+		for _, address := range s.RedirectListen {
+			all = join(all, Listener{address, []*Service{s}, true})
 		}
 	}
+	return all
+}
+
+// join adds a service to the listener that has its address, or the listener itself.
+func join(all []Listener, l Listener) []Listener {
+	i := slices.IndexFunc(all, func(other Listener) bool { return other.Address == l.Address })
+	s := l.Services[0]
+	switch {
+	case i < 0:
+		return append(all, l)
+	case l.Redirect || readableHTTP(s):
+	case slices.ContainsFunc(all[i].Services, func(first *Service) bool { return standsFor(first, s) }):
+		return all
+	}
+	all[i].Services = append(all[i].Services, s)
 	return all
 }
 

@@ -15,7 +15,8 @@ func TestListeners(t *testing.T) {
 		{"nodes: [{name: a, address: 10.0.0.1, services: [imaps], state: disabled}, {name: b, address: 10.0.0.2, services: [smtp]}]", ":25 smtp"},
 		{"nodes: [{name: a, address: 10.0.0.1, services: [imaps, pop3s]}]\nservices: {imaps: {listen: []}}", ":995 pop3s"},
 		{"nodes: [{name: a, address: 10.0.0.1, services: [imaps]}]\nservices: {imaps: {listen: [\"192.0.2.1:993\", \"[2001:db8::1]:993\"]}}", "192.0.2.1:993 imaps, [2001:db8::1]:993 imaps"},
-		{"nodes: [{name: a, address: 10.0.0.1}]\nservices: {jmap: {tls: none}, webdav: {tls: none}, http: {tls: none}}", ":25 smtp, :465 submissions, :993 imaps, :995 pop3s, :4190 sieve"},
+		{"nodes: [{name: a, address: 10.0.0.1}]\nservices: {jmap: {tls: none}, webdav: {tls: none}, http: {tls: none}}", ":25 smtp, :465 submissions, :993 imaps, :995 pop3s, :4190 sieve, :443 jmap webdav http"},
+		{"nodes: [{name: a, address: 10.0.0.1, services: [jmap, webdav]}]\nservices: {jmap: {redirect_listen: [\":80\"]}, webdav: {redirect_listen: [\":80\"]}}", ":443 jmap, :80 jmap webdav redirect"},
 		{"nodes: [{name: a, address: 10.0.0.1, services: [imaps, pop3s]}]\nservices: {imaps: {listen: [\":443\"], server_names: [i.example]}, pop3s: {listen: [\":443\"], server_names: [p.example]}}", ":443 imaps pop3s"},
 		{"nodes: [{name: a, address: 10.0.0.1, services: [jmap, http]}, {name: b, address: 10.0.0.2, services: [webdav]}]\nservices: {webdav: {server_names: [dav.example]}}", ":443 jmap webdav"},
 		{"nodes: [{name: a, address: 10.0.0.1, services: [own]}]\nservices: {own: {protocol: tcp, port: 7, listen: [\":7\"]}}", ":7 own"},
@@ -27,6 +28,9 @@ func TestListeners(t *testing.T) {
 			s := listenText(l.Address)
 			for _, service := range l.Services {
 				s += " " + service.Name
+			}
+			if l.Redirect {
+				s += " redirect"
 			}
 			all = append(all, s)
 		}

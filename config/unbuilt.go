@@ -11,18 +11,13 @@ type unbuilt struct {
 
 // unbuiltKeys is the one list of what is read and checked but not done. A feature that comes takes its row with it.
 var unbuiltKeys = []unbuilt{
-	{"tls", "HTTP that is read here", false, notOpened, "the service is not opened"},
-	{"tls", "tls: terminate", true, func(s *Service) bool { return s.TLS == Terminate && !notOpened(s) }, ""},
-	{"tls", "tls: reencrypt", true, func(s *Service) bool { return s.TLS == Reencrypt && !notOpened(s) }, ""},
+	{"tls", "tls: terminate", true, func(s *Service) bool { return s.TLS == Terminate && s.Protocol != HTTP }, ""},
+	{"tls", "tls: reencrypt", true, func(s *Service) bool { return s.TLS == Reencrypt && s.Protocol != HTTP }, ""},
 	{"starttls", "starttls: terminate", true, func(s *Service) bool { return hasSTARTTLS(s) && s.StartTLS == Terminate }, ""},
 	{"balance", "balance: account-hash", true, func(s *Service) bool { return s.Balance == AccountHash }, ""},
 	{"check.level", "check.level: deep", false, func(s *Service) bool { return s.Check.Level == LevelDeep }, "nodes are probed at level protocol"},
 	{"check.path", "check.path", false, func(s *Service) bool { return s.Check.Path != "" }, "nodes are probed without a request"},
-	{"redirect_listen", "redirect_listen", false, func(s *Service) bool { return len(s.RedirectListen) > 0 }, "nothing is opened there"},
 }
-
-// notOpened says whether the service needs HTTP to be read, which this build does not do.
-func notOpened(s *Service) bool { return readableHTTP(s) }
 
 // unbuiltSections are the keys at the top whose features this build does not have.
 var unbuiltSections = []struct{ key, then string }{
