@@ -55,7 +55,6 @@ type document struct {
 	Topology
 
 	region, regions, roles, nodes, overrides, defaults, services, dns *node
-	admin                                                             *node
 }
 
 func (l *loader) topology(top *node) *Topology {
