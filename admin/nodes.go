@@ -28,6 +28,7 @@ type service struct {
 	Weight       int        `json:"weight"`
 	State        string     `json:"state"` // of the probes: unknown, up, failing (1 of 3), down, recovering (1 of 2)
 	Usable       bool       `json:"usable"`
+	Barred       string     `json:"barred,omitempty"` // why it gets no sessions whatever its health
 	Since        *time.Time `json:"since,omitempty"`
 	Sessions     int64      `json:"sessions"`
 	GreetingMS   float64    `json:"greeting_ms,omitempty"`
@@ -61,16 +62,16 @@ func nodesOf(t *routing.Table) []*node {
 			row = add(b.Node)
 		}
 		row.Sessions += b.Sessions()
-		row.Services = append(row.Services, serviceOf(b))
+		row.Services = append(row.Services, serviceOf(t, b))
 	}
 	return all
 }
 
-func serviceOf(b *routing.Backend) service {
+func serviceOf(t *routing.Table, b *routing.Backend) service {
 	h := b.Health
 	return service{
 		Name: b.Service.Name, Port: b.Node.Port(b.Service), Weight: b.Node.WeightFor(b.Service.Name),
-		State: stateOf(h, b.Service.Check), Usable: h.State.Usable() && b.Node.State == config.Active,
+		State: stateOf(h, b.Service.Check), Usable: h.State.Usable() && t.Barred(b) == "", Barred: t.Barred(b),
 		Since: instant(h.Since), Sessions: b.Sessions(),
 		GreetingMS: float64(h.Greeting.Microseconds()) / 1000,
 		Version:    h.Version, Capabilities: h.Capabilities, CertExpiry: instant(h.CertExpiry),

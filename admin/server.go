@@ -31,8 +31,9 @@ type Server struct {
 	unready atomic.Bool
 	serving sync.WaitGroup // one for each listener that was committed
 
-	mu      sync.Mutex // guards current
+	mu      sync.Mutex // guards the following
 	current *front
+	closing bool
 }
 
 // front is one listener and what is asked of those who connect to it.
@@ -86,7 +87,7 @@ func (s *Server) Prepare(a config.Admin) (*Change, error) {
 	}
 	listener, err := bind(a.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("admin: %w (is another process there? admin.listen can name another address)", err)
+		return nil, fmt.Errorf("admin: %w (something listens there already; admin.listen can name another address)", err)
 	}
 	next := &front{listen: a.Listen, listener: listener}
 	next.http = &http.Server{
@@ -105,6 +106,10 @@ func (c *Change) Commit() {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closing {
+		c.Abort()
+		return
+	}
 	old := s.current
 	s.current = c.next
 	if c.next != nil {
@@ -130,7 +135,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.mu.Lock()
 	current := s.current
-	s.current = nil
+	s.current, s.closing = nil, true
 	s.mu.Unlock()
 	if current != nil {
 		current.http.Close()

@@ -23,12 +23,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const topology = `
 cluster: mail.example.org
-regions: {eu: {reach: none}, us: {}}
+regions: {eu: {reach: none}, us: {}, ap: {state: drain}}
 region: us
 nodes:
   - {name: us-1, address: 127.0.1.1, region: us, services: [imaps, smtp]}
   - {name: us-2, address: 127.0.1.2, region: us, services: [imaps], state: drain}
   - {name: eu-1, address: 127.0.1.3, region: eu, services: [pop3s]}
+  - {name: ap-1, address: 127.0.1.4, region: ap, services: [smtp]}
 `
 
 func load(t *testing.T, text string) *config.Topology {
@@ -160,7 +161,7 @@ func TestNodes(t *testing.T) {
 		rows = append(rows, row)
 	}
 	// eu-1 is in a region that may not be reached: listed, with nothing to say of its services.
-	want := "us-1 us active smtp=unknown imaps=unknown, us-2 us draining imaps=unknown!, eu-1 eu active"
+	want := "us-1 us active smtp=unknown imaps=unknown, us-2 us draining imaps=unknown!, eu-1 eu active, ap-1 ap active smtp=unknown!"
 	if s := strings.Join(rows, ", "); s != want {
 		t.Errorf("nodes = %s\n want %s", s, want)
 	}
@@ -235,6 +236,25 @@ func TestMoves(t *testing.T) {
 	if c, err := net.Dial("unix", r.path); err == nil {
 		c.Close()
 		t.Error("an admin API that was taken out still answers")
+	}
+}
+
+// TestMoveAtTheEnd: a reload that commits after the end leaves nothing behind.
+func TestMoveAtTheEnd(t *testing.T) {
+	s := &Server{Table: nil, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
+	late, err := s.Prepare(config.Admin{Listen: "unix:" + filepath.Join(t.TempDir(), "late.sock")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	late.Commit()
+	if c, err := late.next.listener.Accept(); err == nil {
+		c.Close()
+		t.Error("the listener of a late change is open")
 	}
 }
 

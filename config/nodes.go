@@ -202,15 +202,20 @@ func (b *builder) addNode(s scope, e nodeEntry, name string, where []whereabouts
 		s.errorf(e.name.position, nameRule)
 		return false
 	}
-	if !b.locate(s, &n, where, i) {
-		return false
-	}
-	if other := b.nodeNamed[name]; other != nil {
-		s.errorf(e.name.position, "%q is the name of another node, at %s", name, b.nodeAt[other])
+	if taken := b.taken(s, e, name); !b.locate(s, &n, where, i) || taken {
 		return false
 	}
 	b.Nodes = append(b.Nodes, &n)
 	b.nodeNamed[name] = &n
 	b.nodeAt[&n] = e.name.position
 	return true
+}
+
+// taken reports a name that another node has.
+func (b *builder) taken(s scope, e nodeEntry, name string) bool {
+	other := b.nodeNamed[name]
+	if other != nil {
+		s.errorf(e.name.position, "%q is the name of another node, at %s", name, b.nodeAt[other])
+	}
+	return other != nil
 }

@@ -31,6 +31,7 @@ func (b *builder) override(n *Node, p pair) {
 	b.settle(s, &e, p.value)
 	if e.address != nil {
 		b.move(s, &e)
+		b.nodeAt[n] = p.key.position // from here on a mistake about where it is is a mistake of this line
 	}
 	*n = e.Node
 }

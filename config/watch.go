@@ -32,6 +32,10 @@ type Watcher struct {
 	Log   *slog.Logger // nil: says nothing
 	Known Source       // what is in effect when Run starts; zero: what Run finds first is a change too
 
+	// Failed is told, from Run's goroutine, why nothing can be read, once for each reason, and nil when something can be
+	// again. nil: nobody wants to know.
+	Failed func(error)
+
 	once   sync.Once
 	kick   chan struct{}
 	notify func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher

@@ -180,6 +180,7 @@ func (r *watch) read() {
 	if r.failed != "" {
 		r.failed = ""
 		r.log.Info("topology can be read again", "path", r.Path)
+		r.tell(nil)
 	}
 	if forced || !r.known.Equal(s) {
 		r.known = s
@@ -191,5 +192,12 @@ func (r *watch) fail(err error, forced bool) {
 	if reason := err.Error(); forced || reason != r.failed {
 		r.failed = reason
 		r.log.Warn("topology cannot be read, the one in effect stays", "path", r.Path, "error", reason)
+		r.tell(err)
+	}
+}
+
+func (r *watch) tell(err error) {
+	if r.Failed != nil {
+		r.Failed(err)
 	}
 }

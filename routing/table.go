@@ -80,6 +80,15 @@ func (t *Table) Health(target config.Target) config.Health {
 // order of the file. It is shared and not to be changed.
 func (t *Table) Backends() []*Backend { return t.backends }
 
+// Barred says in words why a backend of this table gets no new session whatever its health; "" if it may.
+func (t *Table) Barred(b *Backend) string {
+	i := t.layout.slot(b.Target())
+	if i < 0 {
+		return "it is not in the topology"
+	}
+	return t.layout.slots[i].barred(b)
+}
+
 // Usable says whether a new session of a service finds a node that is not known to be down.
 func (t *Table) Usable(service string) bool {
 	i, ok := t.layout.services[service]
