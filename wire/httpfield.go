@@ -1,0 +1,92 @@
+package wire
+
+import "bytes"
+
+// httpFraming is what requests and responses say alike about their body and their connection.
+type httpFraming struct {
+	HTTP10  bool  // HTTP/1.0, else HTTP/1.1
+	Chunked bool  // Transfer-Encoding: chunked
+	Length  int64 // Content-Length; -1: none
+	Close   bool  // Connection: close
+	Upgrade bool  // an Upgrade field and Connection: upgrade
+	Listed  bool  // Connection names fields that are for this connection alone, beside those that always are
+
+	upgradeField, upgradeOption bool
+}
+
+// frame takes one field.
+func (f *httpFraming) frame(name, value []byte) error {
+	switch {
+	case equalFold(name, "content-length"):
+		if f.Length >= 0 { // also where both say the same: nobody needs it
+			return headError("two Content-Length fields")
+		}
+		n, ok := parseLength(value)
+		if !ok {
+			return headError("Content-Length is not a number")
+		}
+		f.Length = n
+	case equalFold(name, "transfer-encoding"):
+		if f.Chunked || !equalFold(value, "chunked") {
+			return headError("a Transfer-Encoding other than chunked")
+		}
+		f.Chunked = true
+	case equalFold(name, "connection"):
+		f.connection(value)
+	case equalFold(name, "upgrade"):
+		f.upgradeField = true
+	}
+	return nil
+}
+
+func (f *httpFraming) connection(value []byte) {
+	for len(value) > 0 {
+		var option []byte
+		option, value = NextListed(value)
+		switch {
+		case len(option) == 0:
+		case equalFold(option, "close"):
+			f.Close = true
+		case equalFold(option, "upgrade"):
+			f.upgradeOption = true
+		case !HopByHop(option):
+			f.Listed = true
+		}
+	}
+}
+
+// framed checks what only the end of the head can tell.
+func (f *httpFraming) framed() error {
+	f.Upgrade = f.upgradeField && f.upgradeOption
+	switch {
+	case f.Chunked && f.Length >= 0: // RFC 9112, 6.3
+		return headError("Transfer-Encoding with Content-Length")
+	case f.Chunked && f.HTTP10: // RFC 9112, 6.1
+		return headError("Transfer-Encoding on HTTP/1.0")
+	}
+	return nil
+}
+
+// NextListed takes the first element off a comma-separated list (RFC 9110, 5.6.1); it may be empty.
+func NextListed(list []byte) (element, rest []byte) {
+	element, rest, _ = bytes.Cut(list, []byte{','})
+	return bytes.Trim(element, " \t"), rest
+}
+
+// HopByHop says whether a field is for one connection alone, named by Connection or not (RFC 9110, 7.6.1).
+func HopByHop(name []byte) bool {
+	switch len(name) {
+	case 2:
+		return equalFold(name, "te")
+	case 7:
+		return equalFold(name, "upgrade")
+	case 10:
+		return equalFold(name, "connection") || equalFold(name, "keep-alive")
+	case 16:
+		return equalFold(name, "proxy-connection")
+	}
+	return false
+}
+
+// EqualFold compares with a word in lower-case ASCII.
+func EqualFold(b []byte, lower string) bool { return equalFold(b, lower) }
