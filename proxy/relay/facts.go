@@ -1,0 +1,56 @@
+package relay
+
+import "time"
+
+// Facts is what can be told of a session from outside of its protocol.
+type Facts struct {
+	Up, Down      int64         // bytes so far
+	Silent        time.Duration // since a byte last moved
+	NodeSpokeLast bool
+	LineEnded     bool // the node's last byte was a line feed; false where it went unseen (bulk)
+	Flushed       bool // nothing that was read waits to be written
+	TLS           bool // the client has begun a TLS handshake: line ends cannot be seen
+}
+
+// Facts may be called from any goroutine.
+func (s *Session) Facts() Facts {
+	up, down := s.up.last.Load(), s.down.last.Load()
+	return Facts{
+		Up: s.up.moved.Load(), Down: s.down.moved.Load(),
+		Silent:        time.Since(base) - max(up.when(), down.when()),
+		NodeSpokeLast: down.when() >= up.when(),
+		LineEnded:     down.has(lineEnded),
+		Flushed:       !up.has(moving) && !down.has(moving),
+		TLS:           s.up.tls.Load(),
+	}
+}
+
+// base is where stamps count from: the monotonic clock, so that a step of the wall clock ends no session.
+var base = time.Now()
+
+// stamp is when a direction last moved a byte, with flags, in one word that one goroutine writes and others read.
+type stamp uint64
+
+const (
+	lineEnded stamp = 1 << iota // the last byte was a line feed
+	moving                      // bytes were read and are not written yet
+
+	flags = 2
+)
+
+func stampNow(f stamp) stamp { return stamp(time.Since(base))<<flags | f }
+
+func (s stamp) when() time.Duration { return time.Duration(s >> flags) }
+func (s stamp) has(f stamp) bool    { return s&f != 0 }
+
+// stampLine is the flag for what has just been passed on.
+func stampLine(b []byte) stamp {
+	if b[len(b)-1] == '\n' {
+		return lineEnded
+	}
+	return 0
+}
+
+// startsTLS recognises the record of a ClientHello (RFC 8446, 5.1) at the start of what a client sends: no mail protocol
+// has a command that begins like this.
+func startsTLS(b []byte) bool { return len(b) >= 3 && b[0] == 22 && b[1] == 3 && b[2] <= 4 }
