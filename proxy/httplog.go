@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// log writes a line for a request: at debug, or at info where the client got an error of ours that a node did not send. The query is
+// left out: it may hold secrets.
+//
+//	id        the session's
+//	request   method and path
+//	status    that the client got; 0: none
+//	ms        from the head of the request to the end of the response
+//	tries     connections that were asked; failed: those that did not answer, and why
+//	why       what was wrong
+func (x *exchange) log(why end) {
+	level := slog.LevelDebug
+	if x.said != underway && x.status >= http.StatusInternalServerError {
+		level = slog.LevelInfo
+	}
+	if level == slog.LevelDebug && !x.c.debug {
+		return
+	}
+	line := make(attrs, 0, 10)
+	line.text("id", x.c.session.id)
+	line.text("request", string(x.name))
+	if x.service != nil {
+		line.text("service", x.service.Name)
+	}
+	line.text("node", x.nodeName)
+	line = append(line, slog.Int("status", x.status))
+	line.ms("ms", time.Since(x.began))
+	if x.tries > 1 {
+		line = append(line, slog.Int("tries", x.tries))
+	}
+	line.text("failed", x.failed)
+	line.text("why", x.why)
+	line.text("end", why.String())
+	x.c.server.Log.LogAttrs(context.Background(), level, "request", line...)
+}
+
+// logEnd writes the one line of a client's connection, at its end. Beside what every session says (see session.log):
+//
+//	service, node, region   of the last request
+//	requests  how many there were
+//	up, down  bytes from the client, bytes from nodes
+func (c *conversation) logEnd(why end) {
+	s := c.session
+	level := slog.LevelInfo
+	if s.probe {
+		level = slog.LevelDebug
+	}
+	if c.served != nil {
+		up, down := c.up.Load(), c.down.Load()
+		c.served.metrics.up.Add(float64(up))
+		c.served.metrics.down.Add(float64(down))
+	}
+	if !c.server.Log.Enabled(context.Background(), level) {
+		return
+	}
+	line := make(attrs, 0, 19)
+	line.text("id", s.id)
+	line.text("parent", s.parent)
+	if c.served != nil {
+		line.text("service", c.served.Name)
+	}
+	line.text("client", s.source.String())
+	if s.peer != s.source {
+		line.text("peer", s.peer.String())
+	}
+	if b := c.asked; b != nil {
+		line.text("node", b.Node.Name)
+		line.text("region", b.Node.Region)
+	}
+	line = append(line, slog.Int("requests", c.requests), slog.Int64("up", c.up.Load()), slog.Int64("down", c.down.Load()))
+	line.ms("header_ms", s.took.header)
+	line.ms("hello_ms", s.took.hello)
+	line.ms("total_ms", time.Since(s.began))
+	line.tls(s)
+	line.text("end", why.String())
+	c.server.Log.LogAttrs(context.Background(), level, "session", line...)
+}

@@ -1,0 +1,78 @@
+package proxy
+
+import (
+	"time"
+
+	"posthouse/proxy/relay"
+	"posthouse/routing"
+	"posthouse/wire"
+)
+
+// switchProtocols makes the client's connection the relay's, after a response 101 to a request that asked for it (RFC 9110, 7.8). What
+// is spoken from then on is not read here.
+func (x *exchange) switchProtocols(raw []byte, h *wire.ResponseHead) (why end, upgraded bool) {
+	c, n := x.c, x.node
+	if err := x.codec.printResponse(raw, h, false, false); err != nil {
+		x.why = err.Error()
+		x.abandon()
+		return x.explain(&problemAnswer), false
+	}
+	c.down.Add(int64(len(raw)))
+	n.use(len(raw))
+	first := append(x.codec.out, n.unread()...)
+	c.down.Add(int64(len(n.unread())))
+	n.drop()
+	if early := c.client.unread(); len(early) > 0 { // frames behind the request
+		c.up.Add(int64(len(early)))
+		if err := n.write(early); err != nil {
+			x.abandon()
+			return endNode, false
+		}
+		c.client.drop()
+	}
+	if !c.watch.detach() {
+		x.abandon()
+		return c.watch.stopped(), false
+	}
+	c.watch.close()
+	if err := c.client.write(first); err != nil {
+		x.abandon()
+		return c.broken(err), false
+	}
+	x.hand()
+	return underway, true
+}
+
+// hand gives both connections to a relay, and the exchange's accounts to its end.
+func (x *exchange) hand() {
+	c, n, s := x.c, x.node, x.c.session
+	u := &upgraded{c: c, service: x.service, backend: n.backend, ticket: x.ticket, began: x.began, name: string(x.name)}
+	s.service, s.backend, s.address = x.service, n.backend, n.key.address
+	s.client.SetDeadline(time.Time{})
+	n.tcp.SetDeadline(time.Time{})
+	c.connect(n, u.ended)
+}
+
+// upgraded is what is left of an exchange while the relay has its connections.
+type upgraded struct {
+	c       *conversation
+	service *service
+	backend *routing.Backend
+	ticket  ticket
+	began   time.Time
+	name    string
+}
+
+func (u *upgraded) ended(r relay.Result) {
+	u.backend.End()
+	u.ticket.end()
+	u.c.up.Add(r.Up)
+	u.c.down.Add(r.Down)
+	why := relayEnds[r.End]
+	m := u.service.metrics
+	m.live.Dec()
+	m.ended(why)
+	m.http.answered(101)
+	u.c.logEnd(why)
+	u.c.server.over(u.c.session)
+}

@@ -1,0 +1,46 @@
+package proxy
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// prefixes is a set of networks. A look-up costs one map access for each prefix length that occurs, however long a
+// list of blocked networks is. The zero value is empty.
+type prefixes struct {
+	lengths4, lengths6 []int
+	networks           map[netip.Prefix]struct{}
+}
+
+func newPrefixes(all []netip.Prefix) prefixes {
+	set := prefixes{networks: make(map[netip.Prefix]struct{}, len(all))}
+	for _, p := range all {
+		p = p.Masked()
+		set.networks[p] = struct{}{}
+		lengths := &set.lengths6
+		if p.Addr().Is4() {
+			lengths = &set.lengths4
+		}
+		if !slices.Contains(*lengths, p.Bits()) {
+			*lengths = append(*lengths, p.Bits())
+		}
+	}
+	return set
+}
+
+func (s *prefixes) empty() bool { return len(s.networks) == 0 }
+
+// contains takes an address that is not IPv4-mapped and has no zone.
+func (s *prefixes) contains(a netip.Addr) bool {
+	lengths := s.lengths6
+	if a.Is4() {
+		lengths = s.lengths4
+	}
+	for _, bits := range lengths {
+		network, _ := a.Prefix(bits)
+		if _, ok := s.networks[network]; ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+// Package proxy takes clients of mail, JMAP and WebDAV in and brings each to the node that routing chooses.
+//
+// A Server binds the addresses of a topology (Prepare), puts them into effect (Commit) and accepts. Each client is a session:
+// its PROXY header is read where its peer must send one, allow, deny and limits are applied, its TLS hello is read
+// where TLS is passed through, or its whole handshake made where TLS ends here, and a walk over the candidates finds the node that
+// greets. Then package relay moves the
+// bytes, and at the end one line is logged.
+//
+// Where HTTP is read here a client has a conversation instead: each of its requests is an exchange, which is routed by its path, finds
+// a connection to a node (its own, one of the pools, or by a walk), and passes bodies on unread. Of HTTP/1.1's many framings only those are
+// let through that every parser reads alike (package wire).
+//
+// Else we only relay, so no words of ours ever get into a session that has a node. At the end of the process (Run) such a session is
+// closed without words at a quiet moment: the node spoke last, nothing is on its way, and it has been silent for a while.
+// drain.go says how long a while.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/config"
+	"posthouse/proxy/relay"
+	"posthouse/routing"
+)
+
+// Server is the session side of one balancer. The exported fields are set before the first call and not changed after it.
+type Server struct {
+	Router  *routing.Router
+	Log     *slog.Logger
+	Failed  func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
+	Metrics *Metrics            // nil: counted for nobody
+
+	once     sync.Once
+	life     context.Context // ends when Run begins to drain
+	endLife  context.CancelFunc
+	ids      *ids
+	dialer   *dialer
+	engine   relay.Engine
+	times    httpTimes
+	partings partings // of HTTP
+	pools    pools    // of connections to nodes that requests share
+	live     registry
+	reserve  reserve
+
+	clientTLS    *tls.Config             // all handshakes with clients begin with it
+	nodeSessions tls.ClientSessionCache  // to resume TLS with nodes
+	distrust     sometimes               // a node's certificate is not accepted
+	keyring      atomic.Pointer[keyring] // nil: not committed yet
+	authorities  atomic.Pointer[authorities]
+
+	accepting sync.WaitGroup // accept loops
+	running   sync.WaitGroup // sessions, and losers of walks that hang up
+
+	mu        sync.Mutex // guards the following
+	listeners map[netip.AddrPort]*listener
+	limiters  map[string]*limiter // by service
+	closing   bool
+}
+
+var errClosing = errors.New("the process is ending")
+
+// init makes the parts of a literal.
+func (s *Server) init() {
+	s.once.Do(func() {
+		s.life, s.endLife = context.WithCancel(context.Background())
+		s.ids, s.dialer = newIDs(), newDialer()
+		if s.times == (httpTimes{}) {
+			s.times = usualTimes
+		}
+		s.listeners = make(map[netip.AddrPort]*listener)
+		s.limiters = make(map[string]*limiter)
+		s.clientTLS, s.nodeSessions = newClientTLS(), tls.NewLRUClientSessionCache(maxNodeSessions)
+		s.reserve.take()
+		if s.Metrics == nil {
+			s.Metrics = NewMetrics(prometheus.NewRegistry())
+		}
+	})
+}
+
+// Run serves until ctx ends. Then it closes the listeners, drains until the topology's deadline and cuts what is left.
+// When it returns nothing that the Server started is left. It returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	s.init()
+	s.renew(ctx) // returns when ctx ends
+	s.stopListening()
+	s.endLife()
+	s.drain(s.Router.Table().Topology().Deadline)
+	s.running.Wait()
+	s.pools.close()
+	s.engine.Close()
+	s.reserve.close()
+	return nil
+}
+
+func (s *Server) stopListening() {
+	s.mu.Lock()
+	s.closing = true
+	for a, l := range s.listeners {
+		l.close()
+		delete(s.listeners, a)
+	}
+	s.mu.Unlock()
+	s.accepting.Wait()
+}
+
+// suspect asks for probes of a node that failed a session.
+func (s *Server) suspect(b *routing.Backend) {
+	if s.Failed != nil {
+		s.Failed(b.Target())
+	}
+}
+
+func (s *Server) region() string { return s.Router.Table().Topology().Region }

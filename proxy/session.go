@@ -1,0 +1,302 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"posthouse/proxy/relay"
+	"posthouse/routing"
+	"posthouse/wire"
+)
+
+// session is one client from accept to the relay's end. Until the relay one goroutine has it; after that it is what the log
+// line at the end needs.
+type session struct {
+	server  *Server
+	front   *front
+	service *service // of several on one address the first, until the hello tells
+	client  *net.TCPConn
+	id      string
+	index   int // in the registry; the registry's
+
+	peer                netip.AddrPort // who connected to us
+	source, destination netip.AddrPort // the client and what it came to: the peer and our address, or what its PROXY header says
+	parent              string         // the id that the peer gave
+	probe               bool           // the peer's own connection, says its header
+	relayed             bool           // a balancer of another region, or a probe of it, sent it
+	hello               *hello         // until the relay; nil: no TLS
+	secure              *tls.Conn      // the client's TLS, where it ends here; nil: none, or it is passed through
+	clientTLS           *wire.ProxyTLS // what a node is told of it
+	challenge           bool           // hello is acme-tls/1 for a node
+	resumed             bool
+	serverName, alpn    string
+	tlsVersion          string
+	ticket              ticket
+	counted             bool // in the metrics of service
+
+	began, mark time.Time
+	took        steps
+	attempts    int
+	hedged      bool
+	failed      string // nodes that were tried in vain, and why
+	backend     *routing.Backend
+	address     netip.AddrPort
+	refused     bool
+	passed      int64 // bytes of the hello, which went to the node before the relay
+
+	relay atomic.Pointer[link]         // nil: not yet; what is above does not change once it is set
+	http  atomic.Pointer[conversation] // while requests are read here
+}
+
+// steps is how long each part of the way took; the last is the whole walk.
+type steps struct{ header, hello, connect, greeting, walk time.Duration }
+
+func newSession(s *Server, c *net.TCPConn, f *front) *session {
+	now := time.Now()
+	n := &session{server: s, front: f, service: f.services[0], client: c, id: s.ids.next(now), began: now, mark: now}
+	n.peer = addressOf(c.RemoteAddr())
+	n.source, n.destination = n.peer, addressOf(c.LocalAddr())
+	return n
+}
+
+func addressOf(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return plain(tcp.AddrPort())
+	}
+	return netip.AddrPort{}
+}
+
+// serve takes the client from accept to the relay, which goes on without this goroutine.
+func (s *session) serve() {
+	for _, step := range [...]func(*session) end{
+		(*session).identify, // read the PROXY header of a peer that must send one
+		(*session).allowed,  // allow, deny
+		(*session).admit,    // limits, where the service is known
+		(*session).meet,     // read the hello where TLS begins, and find the service
+		(*session).admit,    // limits, where the hello told
+		(*session).route,    // find the node that takes it, or one for each request
+	} {
+		if why := step(s); why != underway {
+			s.turnAway(why)
+			return
+		}
+	}
+}
+
+// identify finds out who the client is.
+func (s *session) identify() end {
+	if !s.front.trusted.contains(s.peer.Addr()) {
+		return underway
+	}
+	var from origin
+	var err error
+	if !s.reading(headerTime, func() { from, err = readOrigin(s.client) }) {
+		return endShutdown
+	}
+	s.took.header = s.lap()
+	if err != nil {
+		s.service.metrics.failed(stageProxyHeader)
+		s.server.Log.Debug("PROXY header", "id", s.id, "peer", s.peer.String(), "why", err.Error())
+		return endProxyHeader
+	}
+	s.probe, s.relayed, s.parent = from.local, from.local || from.relayed, from.parent
+	if from.source.IsValid() {
+		s.source, s.destination = from.source, from.destination
+	}
+	return underway
+}
+
+// allowed applies allow and deny. A trusted peer's own connections are its probes: a peer whose probes are refused would
+// believe that this region is down.
+func (s *session) allowed() end {
+	a := s.source.Addr()
+	switch {
+	case s.probe:
+		return underway
+	case s.front.deny.contains(a), !s.front.allow.empty() && !s.front.allow.contains(a):
+		return endDenied
+	}
+	return underway
+}
+
+// admit applies the limits of the service, once.
+func (s *session) admit() end {
+	if s.counted || s.converses() || s.front.sole() == nil && s.front.tls && s.hello == nil && s.secure == nil {
+		return underway
+	}
+	s.count()
+	if s.probe {
+		s.ticket = s.service.limiter.beginProbe()
+		return underway
+	}
+	var ok bool
+	if s.ticket, ok = s.service.limiter.begin(s.source.Addr(), time.Now()); !ok {
+		return endLimit
+	}
+	return underway
+}
+
+func (s *session) count() {
+	if !s.counted {
+		s.counted = true
+		s.service.metrics.started.Inc()
+		s.service.metrics.live.Inc()
+	}
+}
+
+// meet reads the client's hello, and makes the handshake where TLS ends here.
+func (s *session) meet() end {
+	switch {
+	case !s.front.tls:
+		return underway
+	case s.front.endsTLS:
+		return s.endTLS()
+	}
+	var h *hello
+	var err error
+	if !s.reading(helloTime, func() { h, err = readHello(s.client) }) {
+		return endShutdown
+	}
+	s.took.hello = s.lap()
+	if err != nil {
+		return s.unreadable(h, err)
+	}
+	s.hello, s.serverName, s.tlsVersion = h, sayable(h.serverName), h.tlsVersion()
+	if service := s.front.named(h.serverName); service != nil {
+		s.service = service
+		return underway
+	}
+	return endServerName
+}
+
+// unreadable tells a client that left without a byte, as port monitors do, from one that does not speak TLS.
+func (s *session) unreadable(h *hello, err error) end {
+	if len(h.raw) == 0 && !isTimeout(err) {
+		return endLeft
+	}
+	s.service.metrics.failed(stageHello)
+	s.server.Log.Debug("hello", "id", s.id, "peer", s.peer.String(), "why", err.Error())
+	return endHello
+}
+
+// sayable is a name as it may stand in a log: no longer than a host name.
+func sayable(name string) string { return name[:min(len(name), 255)] }
+
+// route hands the session on: to the relay, or to a conversation where HTTP is read here.
+func (s *session) route() end {
+	if s.converses() {
+		return s.converse()
+	}
+	return s.walk()
+}
+
+// walk finds the node and hands the session to the relay.
+func (s *session) walk() end {
+	w := newWalk(s, s.server.Router.Table())
+	a, why := w.run()
+	s.took.walk = s.lap()
+	s.attempts, s.hedged, s.failed = w.tried, w.hedged, w.failed.String()
+	if why != underway {
+		return why
+	}
+	s.backend, s.address, s.refused = a.backend, a.address, a.outcome == refused
+	s.took.connect, s.took.greeting = a.connected, a.answered
+	if s.hello != nil {
+		s.passed, s.hello = int64(len(s.hello.raw)), nil
+	}
+	s.hand(a)
+	return underway
+}
+
+// hand gives the sockets to the relay. The session is the relay's when it returns, and may be over.
+func (s *session) hand(a *attempt) {
+	s.client.SetDeadline(time.Time{})
+	a.conn.SetDeadline(time.Time{})
+	engine := &s.server.engine
+	s.relay.Store(&link{engine.Start(relay.Pair{
+		Client: s.client, Node: a.conn, First: a.first, Idle: a.backend.Service.Timeouts.Idle, Done: s.relayEnded,
+	})})
+}
+
+func (s *session) relayEnded(r relay.Result) {
+	s.backend.End()
+	why := relayEnds[r.End]
+	if s.refused && why != endCut && why != endDrained {
+		why = endRefused
+	}
+	if r.TLS && s.tlsVersion == "" {
+		s.tlsVersion = "starttls"
+	}
+	s.log(why, s.passed+r.Up, r.Down)
+	s.finish()
+}
+
+// turnAway ends a session that no node took: with words where the protocol has some for the occasion.
+func (s *session) turnAway(why end) {
+	s.count()
+	s.log(why, 0, 0)
+	var last []byte
+	if !s.front.tls || s.secure != nil {
+		last = s.words(why)
+	}
+	switch {
+	case s.secure != nil:
+		partSecure(s.secure, s.client, last)
+	case last != nil, why == endNoNode, why == endShutdown, s.alerted(why):
+		part(s.client, last)
+	default:
+		s.client.Close()
+	}
+	s.finish()
+}
+
+// alerted says whether an alert may be on its way to the client, which a reset would take from it.
+func (s *session) alerted(why end) bool {
+	return s.front.endsTLS && (why == endHello || why == endHandshake || why == endServerName)
+}
+
+func (s *session) words(why end) []byte {
+	p, cluster := s.service.Protocol, s.service.cluster
+	switch why {
+	case endNoNode, endShutdown:
+		return words(p, cluster, unavailable)
+	case endLimit:
+		return words(p, cluster, tooMany)
+	case endDenied:
+		return words(p, cluster, notAllowed)
+	}
+	return nil
+}
+
+func (s *session) finish() {
+	s.ticket.end()
+	s.service.metrics.live.Dec()
+	s.server.over(s)
+}
+
+// reading runs a step that reads from the client and is bounded in time. It is false when the process ends meanwhile.
+func (s *session) reading(limit time.Duration, step func()) bool {
+	s.client.SetReadDeadline(time.Now().Add(limit))
+	stop := context.AfterFunc(s.server.life, func() { s.client.SetReadDeadline(past) })
+	step()
+	if !stop() {
+		return false
+	}
+	s.client.SetReadDeadline(time.Time{})
+	return true
+}
+
+// past as a deadline makes every read return.
+var past = time.Unix(1, 0)
+
+// lap is the time since the last one.
+func (s *session) lap() time.Duration {
+	now := time.Now()
+	d := now.Sub(s.mark)
+	s.mark = now
+	return d
+}

@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How TLS ends. Each side closes its own direction with close_notify; in TLS 1.3 the other direction goes on (RFC 8446, 6.1), and
+// crypto/tls keeps it so in TLS 1.2 too: after a client's close_notify reads say io.EOF and writes still reach it. So a
+// half-close inside TLS means what it means on TCP, and is passed on in the same way: CloseWrite of a tls.Conn sends the alert and
+// leaves TCP open, and the FIN follows when that direction has nothing more to say.
+//
+// A FIN without close_notify may be an attacker's cut. crypto/tls reports it as io.ErrUnexpectedEOF inside a record and as io.EOF
+// between two, where it cannot be told from an end: protocols that must know (a body without a length) end their messages
+// themselves. We always send ours before we close, so clients can tell.
+
+// partSecure says the last words inside TLS, ends it with close_notify and then the connection under it. It returns within
+// seconds, whatever the peer does.
+func partSecure(c *tls.Conn, under *net.TCPConn, last []byte) {
+	under.SetDeadline(time.Now().Add(partingTime))
+	if len(last) > 0 {
+		c.Write(last)
+	}
+	c.CloseWrite()
+	part(under, nil)
+}
+
+// hangUp closes at once: the close_notify is sent if there is room for it, so that the peer's log has nothing to complain of, and nobody
+// waits for a peer that does not read.
+func hangUp(c *tls.Conn) {
+	c.NetConn().(interface{ hurry() }).hurry()
+	c.Close()
+}
+
+// carrier is the connection under TLS.
+type carrier struct {
+	*net.TCPConn
+	hurried atomic.Bool // writes do not wait
+}
+
+func (s *carrier) hurry() { s.hurried.Store(true) }
+
+func (s *carrier) Write(b []byte) (int, error) {
+	if !s.hurried.Load() {
+		return s.TCPConn.Write(b)
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = control(raw, func(fd int) error {
+		var err error
+		n, err = unix.Write(fd, b)
+		return err
+	})
+	return max(n, 0), err
+}
