@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"os"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sys/unix"
+)
+
+// Without a descriptor a client is told to come later, by means of the reserve, and when there are descriptors again
+// clients are served.
+func TestNoDescriptors(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	r.connect().hear(greeting)
+	release := exhaust(t)
+	c := r.connect()
+	c.hear("* BYE [UNAVAILABLE] no server available, try again later\r\n")
+	c.hearEnd()
+	release()
+	r.connect().hear(greeting)
+	if n := testutil.ToFloat64(r.server.Metrics.pauses); n == 0 {
+		t.Error("no pause was counted")
+	}
+	if n := testutil.ToFloat64(r.server.Metrics.of("imap").ends[endOverload]); n != 1 {
+		t.Errorf("%v clients were turned away, want 1", n)
+	}
+	if n := testutil.ToFloat64(r.server.Metrics.of("imap").started); n != 3 {
+		t.Errorf("%v sessions began, want 3: those that end have begun", n)
+	}
+	if n := len(r.log.lines("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)")); n != 1 {
+		t.Errorf("the log says so %d times", n)
+	}
+}
+
+// The reserve comes back when somebody else took its descriptor while it was given up.
+func TestReserveComesBack(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	reserve := &r.server.reserve
+	lose := func() {
+		reserve.close()
+		reserve.spent.Store(true)
+	}
+	there := func() bool {
+		reserve.mu.Lock()
+		defer reserve.mu.Unlock()
+		return reserve.file != nil && !reserve.spent.Load()
+	}
+	lose()
+	r.connect().hear(greeting)
+	eventually(t, "the reserve is back after a session", there)
+
+	lose()
+	for _, l := range r.server.listeners {
+		r.server.shed(l, unix.EMFILE)
+	}
+	if !there() {
+		t.Error("the reserve is not back after a client was turned away")
+	}
+}
+
+// Nothing is left of it when no descriptor is: the loss is noticed.
+func TestReserveIsLost(t *testing.T) {
+	var r reserve
+	release := exhaust(t)
+	defer release()
+	last, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	if r.take(); r.file != nil || !r.spent.Load() {
+		t.Errorf("file %v, spent %v", r.file, r.spent.Load())
+	}
+}
+
+// exhaust takes all descriptors but one.
+func exhaust(t *testing.T) (release func()) {
+	t.Helper()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	var taken []*os.File
+	release = func() {
+		for _, f := range taken {
+			f.Close()
+		}
+		taken = nil
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	}
+	t.Cleanup(release)
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		taken = append(taken, f)
+	}
+	taken[0].Close()
+	taken = taken[1:]
+	return release
+}
+
+// Want of a descriptor is no fault of the node.
+func TestJudgeDial(t *testing.T) {
+	rows := []struct {
+		err     error
+		outcome outcome
+		reason  string
+	}{
+		{unix.EMFILE, own, "no-descriptor"},
+		{unix.EADDRNOTAVAIL, own, "no-port"},
+		{unix.ECONNREFUSED, failed, "refused"},
+		{unix.EHOSTUNREACH, failed, "unreachable"},
+		{unix.ETIMEDOUT, failed, "timeout"},
+		{os.ErrDeadlineExceeded, failed, "timeout"},
+	}
+	for _, row := range rows {
+		if o, reason := judgeDial(os.NewSyscallError("connect", row.err)); o != row.outcome || reason != row.reason {
+			t.Errorf("judgeDial(%v) = %v, %s", row.err, o, reason)
+		}
+	}
+}
+
+func TestManySessionsLeaveNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("2,000 sessions")
+	}
+	r := newRig(t, nil, newNode(t, echo))
+	warm := r.connect()
+	warm.hear(greeting)
+	before := descriptors(t)
+	for range 2000 {
+		c := r.connect()
+		c.hear(greeting)
+		c.Close()
+	}
+	eventually(t, "all sessions are over", func() bool { return r.server.Sessions() == 1 })
+	eventually(t, "all descriptors are back", func() bool { return descriptors(t) <= before+4 })
+	m := r.server.Metrics.of("imap")
+	if started, live := testutil.ToFloat64(m.started), testutil.ToFloat64(m.live); started != 2001 || live != 1 {
+		t.Errorf("%v sessions started, %v live", started, live)
+	}
+	if n := r.server.Router.Table().Backends()[0].Sessions(); n != 1 {
+		t.Errorf("the node is left with %d sessions", n)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}

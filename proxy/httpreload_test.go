@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"testing"
+
+	"posthouse/config"
+)
+
+// TestHTTPReload changes paths and limits under a client that is connected: its next request goes by the new ones.
+func TestHTTPReload(t *testing.T) {
+	r := newPathRig(t, named(t, "jmap"), named(t, "webdav"), named(t, "http"))
+	c := r.connect()
+	if _, body := c.ask(get("/dav/x")); body != "webdav GET /dav/x" {
+		t.Errorf("%q", body)
+	}
+	next := *r.topology
+	next.Services = nil
+	for _, s := range r.topology.Services {
+		changed := *s
+		switch s.Name {
+		case "webdav":
+			changed.Paths = []string{"/files"}
+		case "jmap":
+			changed.Limits.ClientRate = config.Rate{Events: 1, Per: 1 << 50}
+		}
+		next.Services = append(next.Services, &changed)
+	}
+	r.server.Router.Publish(&next)
+	change, err := r.server.Prepare(&next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Commit()
+	for _, row := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/dav/x", 200, "http GET /dav/x"}, {"/files/x", 200, "webdav GET /files/x"}, {"/jmap", 200, "jmap GET /jmap"}, {"/jmap", 429, ""},
+		{"/", 200, "http GET /"},
+	} {
+		if res, body := c.ask(get(row.path)); res.StatusCode != row.status || row.status == 200 && body != row.want {
+			t.Errorf("%s: %s %q, want %d %q", row.path, res.Status, body, row.status, row.want)
+		}
+	}
+	if r.server.pools.era < 2 {
+		t.Errorf("era %d: the pools were not renewed", r.server.pools.era)
+	}
+}

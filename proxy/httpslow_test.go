@@ -1,0 +1,60 @@
+package proxy
+
+import (
+	"testing"
+	"time"
+
+	"posthouse/config"
+)
+
+// TestHTTPSlow bounds what clients may take for a head, for a body and between requests.
+func TestHTTPSlow(t *testing.T) {
+	for _, row := range []struct {
+		name, say string
+		status    int // 0: no answer
+		end       string
+	}{
+		{"no request", "", 0, "idle"},
+		{"half a request line", "GET /", 408, "slow"},
+		{"half a head", "GET / HTTP/1.1\r\nHost: a\r\n", 408, "slow"},
+		{"half a body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", 0, "slow"},
+		{"half a chunk", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabc", 0, "slow"},
+		{"half a long body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc", 0, "slow"},
+	} {
+		short := 50 * time.Millisecond
+		r := newTimedRig(t, httpTimes{idle: short, head: short, body: short, events: time.Hour}, newNode(t, mute))
+		c := r.connect()
+		c.say(row.say)
+		if row.status > 0 {
+			if res, _ := c.response("GET"); res.StatusCode != row.status {
+				t.Errorf("%s: %s, want %d", row.name, res.Status, row.status)
+			}
+		}
+		c.hearEnd()
+		r.expectEnd(row.end)
+	}
+}
+
+// TestHTTPSlowDrip wants the bound of a head to count from its first byte, not from its last one.
+func TestHTTPSlowDrip(t *testing.T) {
+	r := newTimedRig(t, httpTimes{idle: time.Hour, head: 100 * time.Millisecond, body: time.Hour, events: time.Hour}, newNode(t, mute))
+	c := r.connect()
+	c.say("GET / HTTP/1.1\r\nHost: a\r\nX: ")
+	drip := time.NewTicker(10 * time.Millisecond)
+	defer drip.Stop()
+	for began := time.Now(); time.Since(began) < patience; <-drip.C {
+		if _, err := c.Write([]byte("y")); err != nil || len(r.log.sessions()) > 0 {
+			break
+		}
+	}
+	r.expectEnd("slow")
+}
+
+// TestHTTPSilentNode wants 504 from a node that never answers.
+func TestHTTPSilentNode(t *testing.T) {
+	r := newHTTPRig(t, func(s *config.Service) { s.Timeouts.Idle = 100 * time.Millisecond }, newNode(t, mute), newNode(t, responder))
+	if res, _ := r.connect().ask(get("/")); res.StatusCode != 504 {
+		t.Errorf("%s", res.Status)
+	}
+	r.expectEnd("idle")
+}

@@ -1,0 +1,61 @@
+package proxy
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// openssl is `openssl s_client` as a second opinion on TLS; it says ping and leaves.
+func (g *gate) openssl(args ...string) string {
+	g.t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		g.t.Skip("openssl is not installed")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	args = append([]string{"s_client", "-connect", g.listener.Addr().String(), "-CAfile", g.ca.file(g.dir)}, args...)
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdin = strings.NewReader("ping\n")
+	said, _ := cmd.CombinedOutput() // its status says nothing about a handshake that was refused on purpose
+	return string(said)
+}
+
+func TestOpenSSL(t *testing.T) {
+	g := newGate(t, nil, []string{"a.example"}, []string{"*.b.example"})
+	for _, row := range []struct{ args, want string }{
+		{"-servername a.example -verify_hostname a.example", "Verify return code: 0 (ok)"},
+		{"-servername x.b.example -verify_hostname x.b.example", "Verify return code: 0 (ok)"},
+		{"-noservername", "subject=CN = a.example"},
+		{"-servername c.example", "unrecognized name"},
+		{"-servername a.example -alpn http/1.1", "ALPN protocol: http/1.1"},
+		{"-servername a.example -alpn h2,http/1.1", "ALPN protocol: http/1.1"},
+		{"-servername a.example -alpn h2", "no application protocol"},
+		{"-servername a.example -alpn imap", "no application protocol"},
+		{"-servername a.example", "No ALPN negotiated"},
+		{"-servername a.example -tls1_2", "New, TLSv1.2, Cipher is ECDHE-ECDSA"},
+		{"-servername a.example -tls1_3", "New, TLSv1.3, Cipher is TLS_"},
+		{"-servername a.example -tls1_1 -cipher ALL:@SECLEVEL=0", "protocol version"},
+	} {
+		said := g.openssl(strings.Fields(row.args)...)
+		if !strings.Contains(strings.ReplaceAll(said, "subject=CN=", "subject=CN = "), row.want) {
+			t.Errorf("openssl %s: no %q in:\n%s", row.args, row.want, said)
+		}
+	}
+}
+
+func TestOpenSSLResumes(t *testing.T) {
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		g := newGate(t, nil, []string{"a.example"})
+		session := filepath.Join(g.dir, "session")
+		g.openssl("-servername", "a.example", version, "-sess_out", session)
+		g.renew("new", "a.example")
+		g.look()
+		if said := g.openssl("-servername", "a.example", version, "-sess_in", session); !strings.Contains(said, "Reused, ") {
+			t.Errorf("%s: not resumed:\n%s", version, said)
+		}
+	}
+}
