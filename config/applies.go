@@ -25,17 +25,19 @@ var rules = []rule{
 		func(s *Service) any { return s.Check.Account }},
 	{"check.password_file", probesDeep, "only checks of level deep log in",
 		func(s *Service) any { return s.Check.PasswordFile }},
-	{"timeouts.hedge", hasGreeting, "tcp has no greeting to wait for",
+	{"timeouts.hedge", answersFirst, "tcp has no greeting to wait for, unless nodes begin with TLS (tls: passthrough or reencrypt)",
 		func(s *Service) any { return s.Timeouts.Hedge }},
-	{"timeouts.greeting", hasGreeting, "tcp has no greeting to wait for",
+	{"timeouts.greeting", answersFirst, "tcp has no greeting to wait for, unless nodes begin with TLS (tls: passthrough or reencrypt)",
 		func(s *Service) any { return s.Timeouts.Greeting }},
 }
 
 func hasSTARTTLS(s *Service) bool  { return s.Protocol.ServerFirst() && s.TLS == TLSNone }
 func speaksHTTP(s *Service) bool   { return s.Protocol == HTTP }
 func readableHTTP(s *Service) bool { return s.Protocol == HTTP && s.TLS != Passthrough }
-func hasGreeting(s *Service) bool  { return s.Protocol != TCP }
 func probesDeep(s *Service) bool   { return s.Check.Level == LevelDeep }
+
+// answersFirst says whether a node has to say something before a session is its own: a greeting, or its part of the TLS handshake.
+func answersFirst(s *Service) bool { return s.Protocol != TCP || nodeSpeaksTLS(s) }
 
 // nodeSpeaksTLS says whether a node meets TLS on the service's port.
 func nodeSpeaksTLS(s *Service) bool { return s.TLS == Passthrough || s.TLS == Reencrypt }

@@ -56,7 +56,7 @@ func builtinNamed(name string) *builtin {
 // ownService is a service that the operator adds: it listens nowhere unless told.
 func ownService(name string, protocol Protocol) Service {
 	hedge := auto
-	if protocol == TCP { // commits on connect: there is no greeting to wait for
+	if protocol == TCP { // without TLS it commits on connect: there is no greeting to wait for
 		hedge = Hedge{}
 	}
 	return (&builtin{name: name, protocol: protocol, tls: TLSNone, hedge: hedge}).service()

@@ -37,7 +37,7 @@ func (b *builder) checkSharing() {
 
 func (b *builder) compare(said map[string]bool, earlier []claim, c claim) {
 	for _, a := range earlier {
-		if !overlap(a.address, c.address) {
+		if !Overlap(a.address, c.address) {
 			continue
 		}
 		id := fmt.Sprint(c.Name, " ", c.address)
@@ -54,7 +54,7 @@ func (b *builder) compare(said map[string]bool, earlier []claim, c claim) {
 // compareOwn keeps services off the addresses of the admin API.
 func (b *builder) compareOwn(said map[string]bool, c claim) {
 	admin, err := parseListen(b.Admin.Listen)
-	if err == nil && overlap(admin, c.address) && !said["admin"] {
+	if err == nil && Overlap(admin, c.address) && !said["admin"] {
 		said["admin"] = true
 		b.errorf(b.place("admin.listen"), "admin: %s is an address of service %q (%s)", listenText(admin), c.Name, listenText(c.address))
 	}
@@ -80,8 +80,9 @@ func (b *builder) claims(region string) []claim {
 	return all
 }
 
-// overlap says whether a connection could arrive at both.
-func overlap(a, b netip.AddrPort) bool {
+// Overlap says whether a connection could arrive at both addresses, so that only one of them can be bound. The zero Addr is every
+// address.
+func Overlap(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && (a.Addr() == b.Addr() || covers(a.Addr(), b.Addr()) || covers(b.Addr(), a.Addr()))
 }
 

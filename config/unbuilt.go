@@ -16,7 +16,6 @@ var unbuiltKeys = []unbuilt{
 	{"starttls", "starttls: terminate", true, func(s *Service) bool { return hasSTARTTLS(s) && s.StartTLS == Terminate }, ""},
 	{"balance", "balance: account-hash", true, func(s *Service) bool { return s.Balance == AccountHash }, ""},
 	{"check.level", "check.level: deep", false, func(s *Service) bool { return s.Check.Level == LevelDeep }, "nodes are probed at level protocol"},
-	{"check.path", "check.path", false, func(s *Service) bool { return s.Check.Path != "" }, "nodes are probed without a request"},
 }
 
 // unbuiltSections are the keys at the top whose features this build does not have.
