@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"posthouse/admin"
+	"posthouse/config"
+	"posthouse/healthcheck"
+	"posthouse/proxy"
+	"posthouse/routing"
+)
+
+// balancer is the parts of the program and how they are joined, as serve and demo run them:
+//
+//	topology -> router -> table -> server (sessions) and admin
+//	         -> checker -Report-> router,  server -Failed-> checker
+type balancer struct {
+	log      *slog.Logger
+	registry *prometheus.Registry
+	metrics  *reloadMetrics
+	router   *routing.Router
+	checker  *healthcheck.Checker
+	server   *proxy.Server
+	admin    *admin.Server
+
+	mu sync.Mutex // one Apply at a time
+}
+
+// newBalancer opens and starts nothing.
+func newBalancer(t *config.Topology, log *slog.Logger) *balancer {
+	b := &balancer{log: log, registry: newRegistry()}
+	b.metrics = newReloadMetrics(b.registry)
+	b.router = routing.NewRouter(t, log)
+	b.router.Metrics = routing.NewMetrics(b.registry)
+	b.checker = healthcheck.New(t, log)
+	b.checker.Metrics = healthcheck.NewMetrics(b.registry)
+	b.checker.Report = b.router.SetHealth
+	b.checker.Resolved = b.router.SetAddresses
+	b.server = &proxy.Server{Router: b.router, Log: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
+	b.admin = &admin.Server{Table: b.router.Table, Metrics: b.registry, Log: log}
+	return b
+}
+
+// Topology is the one in effect.
+func (b *balancer) Topology() *config.Topology { return b.router.Table().Topology() }
+
+// Run listens and serves until ctx ends, then drains: probes, routing and admin go on until the last session is gone.
+func (b *balancer) Run(ctx context.Context) error {
+	if err := b.Apply(b.Topology()); err != nil {
+		return err
+	}
+	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group, rest := errgroup.WithContext(rest)
+	group.Go(func() error { return ended(rest, b.router.Run(rest)) })
+	group.Go(func() error { return ended(rest, b.checker.Run(rest)) })
+	group.Go(func() error { return ended(rest, b.admin.Run(rest)) })
+	group.Go(func() error {
+		defer stop()
+		defer context.AfterFunc(ctx, b.admin.Unready)()
+		serving, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(rest, cancel)() // a part that failed ends the others
+		return ended(serving, b.server.Run(serving))
+	})
+	return group.Wait()
+}
+
+// Apply puts a topology into effect: it binds what is new, which may fail and then nothing has changed, publishes the
+// table, accepts, and closes what is no longer listened on. Sessions live on.
+func (b *balancer) Apply(t *config.Topology) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sessions, err := b.server.Prepare(t)
+	if err != nil {
+		return err
+	}
+	api, err := b.admin.Prepare(t.Admin)
+	if err != nil {
+		sessions.Abort()
+		return err
+	}
+	b.router.Publish(t)
+	b.checker.Update(t)
+	sessions.Commit()
+	api.Commit()
+	return nil
+}

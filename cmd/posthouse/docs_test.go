@@ -1,0 +1,43 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/config"
+)
+
+// TestMetricsAreDocumented: every metric of ours has its line in docs/operations.md.
+func TestMetricsAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "cluster: mail.example.org\nnodes: [{name: node-1, address: 127.0.0.1}]\n"
+	topology, err := config.Parse(config.Source{Path: "t.yaml", Files: []config.File{{Name: "t.yaml", Data: []byte(text)}}}, config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	descriptions := make(chan *prometheus.Desc, 1000)
+	newBalancer(topology, slog.New(slog.DiscardHandler)).registry.Describe(descriptions)
+	close(descriptions)
+	seen := 0
+	for d := range descriptions {
+		_, rest, _ := strings.Cut(d.String(), `fqName: "`)
+		name, _, _ := strings.Cut(rest, `"`)
+		if !strings.HasPrefix(name, "posthouse_") {
+			continue
+		}
+		seen++
+		if !strings.Contains(string(docs), "`"+name+"`") {
+			t.Errorf("%s is not in docs/operations.md", name)
+		}
+	}
+	if seen < 15 {
+		t.Errorf("looked at %d metrics, which cannot be all", seen)
+	}
+}

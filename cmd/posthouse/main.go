@@ -1,0 +1,81 @@
+// Command posthouse is the front door of a mail cluster: it reads a topology file, listens for every mail protocol
+// that the cluster serves, and sends each connection to the right node of the right region.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitFine  = 0
+	exitNo    = 1 // the answer is no, or the input is wrong
+	exitUsage = 2 // bad usage, or over a budget
+)
+
+// program is the command line; each command has a file of its own.
+type program struct {
+	Serve   serveCmd   `cmd:"" help:"Run the balancer: listen, probe, route, and follow the topology file."`
+	Check   checkCmd   `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
+	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// console is where a command writes for people to read.
+type console struct{ out, err io.Writer }
+
+func main() { os.Exit(run(os.Args[1:], console{os.Stdout, os.Stderr})) }
+
+func run(args []string, c console) int {
+	exit := -1
+	parser := kong.Must(&program{},
+		kong.Name("posthouse"),
+		kong.Description("The front door of a mail cluster."),
+		kong.Writers(c.out, c.err),
+		kong.Exit(func(code int) { exit = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(c),
+	)
+	command, err := parser.Parse(args)
+	switch {
+	case exit >= 0: // --help was printed
+		return exit
+	case err != nil:
+		fmt.Fprintf(c.err, "posthouse: %v\nTry: posthouse --help\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(c.err, err)
+		}
+		return exitNo
+	}
+	return exitFine
+}
+
+// errSaid ends a command with exitNo when everything that is to be said was said already.
+var errSaid = errors.New("said")
+
+// logFlags are the flags of every command that writes a log.
+type logFlags struct {
+	LogFormat string `enum:"text,json" default:"text" help:"How the log is written: ${enum}."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least that is logged: ${enum}."`
+}
+
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		panic(err) // kong checks the enum
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

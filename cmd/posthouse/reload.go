@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"posthouse/config"
+)
+
+// reloader turns each content of the topology file into a topology in effect, or says once why not.
+//
+// With a state_dir the last content that was accepted is kept there: a start with a file that takes away more than
+// max_shrink allows goes on with that one, as a reload would.
+type reloader struct {
+	path    string
+	options config.Options
+	log     *slog.Logger
+	hangup  <-chan os.Signal // SIGHUP
+
+	known  config.Source // what first read: the watcher tells of what comes after it
+	behind bool          // the topology in effect is older than the file's, which was refused or held
+}
+
+// first is the topology to start with.
+func (r *reloader) first() (*config.Topology, error) {
+	source, err := config.Read(r.path)
+	if err != nil {
+		return nil, err
+	}
+	r.known = source
+	topology, err := config.Parse(source, r.options)
+	if err != nil {
+		return nil, err
+	}
+	if old := r.heldBy(topology); old != nil {
+		r.behind = true
+		logWarnings(r.log, old)
+		return old, nil
+	}
+	logWarnings(r.log, topology)
+	return topology, r.accept(topology, source)
+}
+
+// follow applies what the file becomes, until ctx ends.
+func (r *reloader) follow(ctx context.Context, b *balancer) error {
+	if r.behind {
+		b.metrics.held()
+	}
+	watcher := &config.Watcher{Path: r.path, Log: r.log, Known: r.known, Failed: func(err error) { r.unreadable(b, err) }}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.kick(ctx, watcher)
+	}()
+	defer func() { <-done }()
+	return watcher.Run(ctx, func(s config.Source) { r.reload(b, s) })
+}
+
+// kick passes SIGHUP on.
+func (r *reloader) kick(ctx context.Context, w *config.Watcher) {
+	for {
+		select {
+		case <-r.hangup:
+			w.Kick()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// unreadable counts a file that is gone or cannot be read, which the watcher has logged; nil: it can be again, and holds
+// what it held before.
+func (r *reloader) unreadable(b *balancer, err error) {
+	switch {
+	case err != nil:
+		b.metrics.refused()
+	case !r.behind:
+		b.metrics.current()
+	}
+}
+
+// reload puts one content into effect. A content that is refused or held changes nothing.
+func (r *reloader) reload(b *balancer, source config.Source) {
+	r.behind = true
+	topology, err := config.Parse(source, r.options)
+	if err != nil {
+		r.refuse(b, err)
+		return
+	}
+	if lost := config.Shrink(b.Topology(), topology); lost != nil {
+		b.metrics.held()
+		logHeld(r.log, lost)
+		return
+	}
+	logWarnings(r.log, topology)
+	if err := b.Apply(topology); err != nil {
+		r.refuse(b, err)
+		return
+	}
+	r.behind = false
+	b.metrics.applied()
+	r.log.Info("topology reloaded", "path", r.path, "nodes", len(topology.Nodes))
+	if err := r.accept(topology, source); err != nil {
+		r.log.Error("topology not remembered", "why", err.Error())
+	}
+}
+
+func (r *reloader) refuse(b *balancer, err error) {
+	b.metrics.refused()
+	r.log.Error("reload refused, the topology in effect stays", "path", r.path, "why", err.Error())
+}
+
+func logHeld(log *slog.Logger, lost []string) {
+	log.Error("topology held: it takes away more than max_shrink allows; the one in effect stays. "+
+		"If this is meant, set max_shrink: 1 in the new file", "lost", strings.Join(lost, "; "))
+}
+
+// accept remembers a content that is in effect.
+func (r *reloader) accept(t *config.Topology, s config.Source) error {
+	if t.StateDir == "" {
+		return nil
+	}
+	if err := saveAccepted(t.StateDir, s); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	return nil
+}
+
+// heldBy is the topology that was in effect last, if the new one takes away more of it than max_shrink allows.
+func (r *reloader) heldBy(topology *config.Topology) *config.Topology {
+	if topology.StateDir == "" {
+		return nil
+	}
+	source, err := loadAccepted(topology.StateDir)
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			r.log.Warn("state_dir: the last topology cannot be read", "why", err.Error())
+		}
+		return nil
+	}
+	options := r.options
+	options.Dir = directoryOf(r.path)
+	options.Serve = false // a file that it names may be gone: that says nothing about its nodes
+	old, err := config.Parse(source, options)
+	if err != nil {
+		r.log.Warn("state_dir: the last topology is not valid any more", "why", err.Error())
+		return nil
+	}
+	lost := config.Shrink(old, topology)
+	if lost == nil {
+		return nil
+	}
+	logHeld(r.log, lost)
+	options.Serve = true
+	if old, err = config.Parse(source, options); err != nil {
+		r.log.Error("the one in effect last cannot be served any more: serving the new one after all", "why", err.Error())
+		return nil
+	}
+	return old
+}
+
+// directoryOf is what the relative paths of a topology are relative to.
+func directoryOf(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
