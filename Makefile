@@ -1,0 +1,42 @@
+# Posthouse. `make test` is everything; the other targets are its parts and the tools around it.
+GO      ?= go
+FUZZ    ?= 30s
+RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+VET     := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build test unit race e2e fuzz bench lint
+
+build: # a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o posthouse ./cmd/posthouse
+
+test: # vet, unit tests with the race detector, testscripts, and the binary against real servers
+	$(GO) vet ./...
+	$(MAKE) race
+	$(MAKE) e2e
+
+unit: # the quick ones, without the race detector
+	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+
+race:
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v /e2e)
+
+e2e: # installs Dovecot, Postfix and the clients with apt where it may; skips plainly where not
+	-sh -c 'command -v bash >/dev/null && bash e2e/servers install'
+	$(GO) test -count=1 -timeout 15m -v ./e2e
+
+fuzz: # every fuzz target for FUZZ each
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$package || exit 1; \
+	  done; \
+	done
+
+bench: # figures of routing, loading, probing and the session path
+	$(GO) test -run '^$$' -bench . -benchmem ./config ./routing ./healthcheck ./proxy/...
+
+lint:
+	test -z "$$(gofmt -l .)"
+	$(GO) vet ./...
+	$(GO) run $(VET) ./...
+	$(GO) run $(VULN) ./... || [ $$? != 3 ] || exit 1 # 3: vulnerabilities; else it could not reach its database, and said so
