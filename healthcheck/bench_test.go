@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"posthouse/config"
+	"posthouse/mailtest"
 )
 
 // The nodes of the benchmarks are one child process, so that getrusage counts our side alone. It listens on every
@@ -50,10 +56,12 @@ func BenchmarkProbe(b *testing.B) {
 		{name: "smtp", protocol: config.SMTP, port: 25, level: config.LevelProtocol},
 		{name: "sieve", protocol: config.Sieve, port: 4190, level: config.LevelProtocol},
 		{name: "tls", protocol: config.HTTP, port: 443, level: config.LevelTLS, tls: true},
+		{name: "http", protocol: config.HTTP, port: 8080, level: config.LevelProtocol},
+		{name: "http-in-tls", protocol: config.HTTP, port: 443, level: config.LevelProtocol, tls: true},
 		{name: "imap-in-tls", protocol: config.IMAP, port: 993, level: config.LevelProtocol, tls: true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			s := &spec{protocol: c.protocol, level: c.level, tls: c.tls, port: benchPort + c.port, name: "mail.example.org", sni: "mail.example.org", timeout: 3 * time.Second, proxy: config.ProxyV2}
+			s := &spec{protocol: c.protocol, level: c.level, tls: c.tls, port: benchPort + c.port, name: "mail.example.org", sni: "mail.example.org", timeout: 3 * time.Second, proxy: config.ProxyV2, ask: ask{"GET", jmapPath}, strict: true}
 			b.ReportAllocs()
 			before := cpuTime()
 			for i := 0; b.Loop(); i++ {
@@ -70,14 +78,30 @@ func BenchmarkProbe(b *testing.B) {
 // BenchmarkFleet probes 1,024 nodes with the 8 services that a node runs by default, every 5 s, and reports the share
 // of a core that it takes in four intervals, and the memory: go test -bench Fleet -benchtime 1x ./healthcheck
 func BenchmarkFleet(b *testing.B) {
-	startBenchNodes(b)
+	for _, c := range []struct {
+		tls  config.TLSMode
+		port int
+	}{{config.Passthrough, 443}, {config.Reencrypt, 443}, {config.TLSNone, 8080}} {
+		b.Run("http-"+string(c.tls), func(b *testing.B) { benchFleet(b, c.tls, c.port) })
+	}
+}
+
+func benchFleet(b *testing.B, mode config.TLSMode, port int) {
+	authority := startBenchNodes(b)
 	yaml := "cluster: mail.example.org\ndefaults: {proxy_protocol: v2}\nservices:\n"
-	for name, port := range map[string]int{"smtp": 25, "submissions": 465, "imaps": 993, "pop3s": 995, "sieve": 4190, "jmap": 443, "webdav": 443, "http": 443} {
+	for name, port := range map[string]int{"smtp": 25, "submissions": 465, "imaps": 993, "pop3s": 995, "sieve": 4190} {
 		yaml += fmt.Sprintf("  %s: {port: %d}\n", name, benchPort+port)
 	}
+	for _, name := range []string{"jmap", "webdav", "http"} {
+		yaml += fmt.Sprintf("  %s: {tls: %s, port: %d}\n", name, mode, benchPort+port)
+	}
 	yaml += "nodes: [{name: \"node-[0001-1024]\", address: 127.1.1.1+}]\n"
+	if mode == config.Reencrypt {
+		yaml += fmt.Sprintf("tls: {node_ca: %s, certificates: [{cert: %[1]s, key: %[1]s}]}\n", authority)
+	}
 	for b.Loop() {
 		bench := newBench(topology(b, yaml), nil)
+		b.ReportMetric(memoryMiB(b), "RSS-MiB-before")
 		began := cpuTime()
 		stop := bench.start()
 		time.Sleep(10 * time.Second)
@@ -105,7 +129,7 @@ func cpuTime() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// memoryMiB is the peak of what the process held, a test binary of about 20 MiB included.
+// memoryMiB is the peak of what the process held, a test binary of about 15 MiB included.
 func memoryMiB(b *testing.B) float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -120,9 +144,31 @@ func memoryMiB(b *testing.B) float64 {
 	return kib / 1024
 }
 
-func startBenchNodes(b *testing.B) {
+// startBenchNodes returns the file of the authority that signs their certificates.
+func startBenchNodes(b *testing.B) (authority string) {
+	ca, err := mailtest.NewCA()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cert, err := ca.Issue("mail.example.org")
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	authority = filepath.Join(dir, "ca.pem")
+	pair := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	for _, der := range cert.Certificate {
+		pair = append(pair, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	if err := errors.Join(os.WriteFile(authority, ca.PEM(), 0o600), os.WriteFile(filepath.Join(dir, "pair.pem"), pair, 0o600)); err != nil {
+		b.Fatal(err)
+	}
 	cmd := exec.CommandContext(context.Background(), os.Args[0])
-	cmd.Env = append(os.Environ(), childMark+"=1")
+	cmd.Env = append(os.Environ(), childMark+"="+filepath.Join(dir, "pair.pem"))
 	in, err := cmd.StdinPipe() // its end ends the child, however we end
 	if err != nil {
 		b.Fatal(err)
@@ -138,10 +184,11 @@ func startBenchNodes(b *testing.B) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		b.Fatalf("the nodes said %q, %v", line, err)
 	}
+	return authority
 }
 
 func serveBenchNodes() {
-	for port, serve := range map[int]func(net.Conn){25: smtpNode, 465: inTLS(smtpNode), 993: inTLS(imapNode), 995: inTLS(pop3Node), 4190: sieveNode, 443: inTLS(silentNode)} {
+	for port, serve := range map[int]func(net.Conn){25: smtpNode, 465: inTLS(smtpNode), 993: inTLS(imapNode), 995: inTLS(pop3Node), 4190: sieveNode, 443: inTLS(httpNode), 8080: httpNode} {
 		l, err := net.Listen("tcp4", fmt.Sprintf(":%d", benchPort+port))
 		if err != nil {
 			fmt.Println(err)
@@ -170,7 +217,11 @@ func acceptBench(l net.Listener, serve func(net.Conn)) {
 }
 
 func inTLS(serve func(net.Conn)) func(net.Conn) {
-	config := serverTLS()
+	pair, err := tls.LoadX509KeyPair(os.Getenv(childMark), os.Getenv(childMark))
+	if err != nil {
+		panic(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	return func(c net.Conn) {
 		secure := tls.Server(c, config)
 		if secure.Handshake() == nil {
@@ -221,4 +272,15 @@ func sieveNode(c net.Conn) {
 		"LOGOUT", "OK \"Logout completed.\"\r\n")
 }
 
-func silentNode(c net.Conn) { io.Copy(io.Discard, c) }
+// httpNode answers as Stalwart does to a client that has not logged in.
+func httpNode(c net.Conn) {
+	request, err := http.ReadRequest(bufio.NewReader(c))
+	if err != nil {
+		return
+	}
+	answer := "HTTP/1.1 307 Temporary Redirect\r\nlocation: /jmap/session\r\ncache-control: no-store\r\n"
+	if request.Method == "OPTIONS" {
+		answer = "HTTP/1.1 200 OK\r\ndav: 1, 2, 3, access-control, extended-mkcol, calendar-access, calendar-no-timezone, addressbook\r\nallow: OPTIONS, GET, HEAD\r\n"
+	}
+	io.WriteString(c, answer+"server: Stalwart\r\nconnection: close\r\ncontent-length: 0\r\ndate: Mon, 23 Nov 2026 23:59:21 GMT\r\n\r\n")
+}

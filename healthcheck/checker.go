@@ -27,6 +27,7 @@ type Checker struct {
 	Resolved func(node string, addrs []netip.Addr) // a node given by host name has new addresses; nil: nobody asks
 	Lookup   func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	Metrics  *Metrics // nil: none
+	Version  string   // of ours, in User-Agent; "" tells none
 	Parallel int      // probes at once; 0: DefaultParallel
 
 	probe func(context.Context, job) outcome // job.run, but for tests of the schedule

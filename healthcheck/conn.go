@@ -75,11 +75,13 @@ func ours(err error) bool {
 	return false
 }
 
-// meter is a connection that notes when the first byte came and that ends after maxRead bytes.
+// meter is a connection that notes when the first byte came and that ends after maxRead bytes. It has a header to be
+// written before all else.
 type meter struct {
 	*net.TCPConn
-	first time.Time
-	read  int
+	header []byte // nil: none, or written
+	first  time.Time
+	read   int
 }
 
 var errTooMuch = errors.New("more than 64 KiB")
@@ -94,6 +96,16 @@ func (m *meter) Read(b []byte) (int, error) {
 	}
 	m.read += n
 	return n, err
+}
+
+func (m *meter) Write(b []byte) (int, error) {
+	if m.header == nil {
+		return m.TCPConn.Write(b)
+	}
+	first := len(m.header)
+	n, err := m.TCPConn.Write(append(m.header, b...))
+	m.header = nil
+	return max(n-first, 0), err
 }
 
 // part closes a connection so that the node sees the end of it and no reset: with FIN first, and with nothing unread

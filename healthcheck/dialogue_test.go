@@ -49,8 +49,9 @@ func TestDialogues(t *testing.T) {
 
 func playDialogue(t *testing.T, lines []string) {
 	first, script, want := lines[0], lines[1:len(lines)-1], lines[len(lines)-1]
+	first, short := strings.CutSuffix(first, " within 300ms")
 	j := jobOf(t, first)
-	if strings.Contains(want, "within 300ms") {
+	if short || strings.Contains(want, "within 300ms") {
 		j.spec.timeout = 300 * time.Millisecond
 	}
 	served := j
@@ -91,8 +92,14 @@ func jobOf(t *testing.T, line string) job {
 			s.level = config.LevelTLS
 		case "level=tcp":
 			s.level = config.LevelTCP
+		case "strict":
+			s.strict = true
 		default:
-			t.Fatalf("unknown word %q", w)
+			method, path, asks := strings.Cut(w, ":")
+			if !asks {
+				t.Fatalf("unknown word %q", w)
+			}
+			s.ask = ask{method, path}
 		}
 	}
 	return j
@@ -118,6 +125,9 @@ func checkOutcome(t *testing.T, o outcome, want string) {
 	}
 	if len(o.capabilities) > 0 {
 		got += " capabilities=" + strings.Join(o.capabilities, "|")
+	}
+	if o.undav {
+		got += " undav"
 	}
 	if !o.expiry.IsZero() {
 		got += " expiry"
@@ -154,7 +164,7 @@ func play(raw net.Conn, j job, script []string) error {
 
 // takeHeader swallows the PROXY header where the script does not treat it as words of the protocol.
 func takeHeader(in *bufio.Reader, j job, script []string) error {
-	speaks := len(script) > 1 && strings.HasPrefix(script[1], "C: ") && !strings.Contains(script[1], "EHLO")
+	speaks := len(script) > 1 && script[0] != "V1" && script[0] != "V2" && strings.HasPrefix(script[1], "C: ") && !strings.Contains(script[1], "EHLO")
 	switch {
 	case j.proxy == config.ProxyV2 && !speaks:
 		header := make([]byte, 16)
@@ -193,7 +203,7 @@ func playLine(raw, c net.Conn, in *bufio.Reader, line string) (done bool, err er
 		if said, err = in.ReadString('\n'); err == nil && !strings.HasPrefix(said, text) {
 			err = fmt.Errorf("heard %q, want %q", said, text)
 		}
-	case "V2": // taken already
+	case "V1", "V2": // taken already
 	case "hangup", "hangup-raw":
 		return true, raw.Close()
 	case "close":

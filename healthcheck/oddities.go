@@ -14,6 +14,7 @@ import (
 type oddities struct {
 	pools   map[string]*variants // by service
 	certs   map[certificate]bool
+	undav   map[string]bool      // services of which it was said
 	starved map[string]time.Time // our own faults, by reason
 }
 
@@ -38,6 +39,9 @@ const (
 func (o *oddities) look(log *slog.Logger, t *target, seen outcome, now time.Time) {
 	if len(seen.capabilities) > 0 {
 		o.compare(log, t)
+	}
+	if seen.undav {
+		o.unannounced(log, t)
 	}
 	if !seen.expiry.IsZero() && seen.expiry.Sub(now) < expiryWarning {
 		o.expires(log, t, now)
@@ -76,6 +80,18 @@ func (o *oddities) compare(log *slog.Logger, t *target) {
 	pool.told[variant] = true
 	log.Warn("nodes of one pool announce different capabilities", "service", t.id.Service, "node", t.id.Node, "other", pool.node,
 		"has", without(capabilities, pool.first), "lacks", without(pool.first, capabilities))
+}
+
+// unannounced says that WebDAV is not where it was looked for. It may still be at another path, so nobody is down for it.
+func (o *oddities) unannounced(log *slog.Logger, t *target) {
+	if o.undav[t.id.Service] {
+		return
+	}
+	if o.undav == nil {
+		o.undav = make(map[string]bool)
+	}
+	o.undav[t.id.Service] = true
+	log.Warn("a node answers OPTIONS without a DAV header: there is no WebDAV at the service's first path", "node", t.id.Node, "service", t.id.Service)
 }
 
 func (o *oddities) expires(log *slog.Logger, t *target, now time.Time) {

@@ -23,8 +23,12 @@ type spec struct {
 	level    config.Level // tcp, tls or protocol
 	tls      bool         // the node expects a handshake on this port
 	proxy    config.ProxyVersion
-	name     string // what we call ourselves: the cluster
+	name     string // what we call ourselves: the cluster; to http the host that we ask
 	sni      string
+	verify   bool   // the node's certificate, against ca and sni
+	ca       string // file; "" = the system's
+	ask      ask    // http
+	strict   bool   // http: sessions read the answers
 	sources  string // our addresses towards it, as text, so that specs compare
 	interval time.Duration
 	timeout  time.Duration
@@ -59,6 +63,9 @@ func plan(t *config.Topology) []*planned {
 			}
 			lead := leader(t, services, s)
 			key := specOf(t, n, lead)
+			if key.protocol == config.HTTP && key.level == config.LevelProtocol && key.ask == (ask{}) {
+				key.ask = borrow(t, n, services, key)
+			}
 			p := known[key]
 			if p == nil {
 				p = &planned{spec: key, sources: lead.Source}
@@ -124,7 +131,12 @@ func specOf(t *config.Topology, n *config.Node, s *config.Service) spec {
 	if n.Balancer { // it accepts as clients see the service, and believes us by PROXY v2
 		k.tls, k.proxy = s.ImplicitTLS(), config.ProxyV2
 	}
-	k.level = levelOf(s, k.tls)
+	if s.TLS == config.Reencrypt { // our TLS, whoever is there
+		k.sni, k.verify, k.ca = t.TLS.NodeName, t.TLS.NodeVerify, t.TLS.NodeCA
+	}
+	if k.level = levelOf(s, k.tls); k.level == config.LevelProtocol && s.Protocol == config.HTTP {
+		k.name, k.ask, k.strict = serverName(t, s), askOf(s), s.TLS != config.Passthrough
+	}
 	return k
 }
 
@@ -133,7 +145,7 @@ func levelOf(s *config.Service, implicitTLS bool) config.Level {
 	switch level := s.Check.Level; {
 	case level == config.LevelTCP, s.Protocol == config.TCP && level != config.LevelTLS:
 		return config.LevelTCP
-	case !s.Protocol.ServerFirst() || level == config.LevelTLS:
+	case level == config.LevelTLS:
 		if implicitTLS {
 			return config.LevelTLS
 		}

@@ -12,7 +12,7 @@ import (
 func TestPlan(t *testing.T) {
 	for _, c := range []struct {
 		name, yaml string
-		want       []string // node port protocol level [tls] [proxy] for services
+		want       []string // node port protocol level [tls] [proxy] [request] [remote] for services
 	}{
 		{"everything that a node opens by default", `
 cluster: mail.example.org
@@ -23,7 +23,7 @@ nodes: [{name: a, address: 10.0.0.1}]
 			"a 993 imap protocol tls for imaps",
 			"a 995 pop3 protocol tls for pop3s",
 			"a 4190 sieve protocol for sieve",
-			"a 443 http tls tls for jmap webdav http",
+			"a 443 http protocol tls GET:/.well-known/jmap for jmap webdav http",
 		}},
 		{"imap and imaps are different ports", `
 cluster: mail.example.org
@@ -52,8 +52,54 @@ nodes: [{name: a, address: 10.0.0.1, services: [smtp, imaps, jmap, http, x], por
 `, []string{
 			"a 25 smtp tcp v1 for smtp",
 			"a 10993 imap tls tls v2 for imaps",
-			"a 443 http tls tls for jmap http",
+			"a 443 http protocol tls GET:/.well-known/jmap for jmap http",
 			"a 7 tcp tcp v2 for x",
+		}},
+		{"http that is read here: jmap and webdav ask separately, http with jmap", `
+cluster: mail.example.org
+defaults: {tls: none}
+services: {submissions: {tls: passthrough}, imaps: {tls: passthrough}, pop3s: {tls: passthrough}}
+nodes: [{name: a, address: 10.0.0.1, services: [jmap, webdav, http]}]
+`, []string{
+			"a 8080 http protocol GET:/.well-known/jmap for jmap http",
+			"a 8080 http protocol OPTIONS:/dav/cal for webdav",
+		}},
+		{"one path, one probe", `
+cluster: mail.example.org
+services:
+  jmap: {tls: none, check: {path: /healthz/live}}
+  webdav: {tls: none, check: {path: /healthz/live}}
+  http: {tls: none}
+nodes: [{name: a, address: 10.0.0.1, services: [jmap, webdav, http]}, {name: b, address: 10.0.0.2, services: [webdav, http], ports: {http: 81}}]
+`, []string{
+			"a 8080 http protocol GET:/healthz/live for jmap webdav http",
+			"b 8080 http protocol GET:/healthz/live for webdav",
+			"b 81 http protocol GET:/ for http",
+		}},
+		{"http that differs in anything asks for itself", `
+cluster: mail.example.org
+services:
+  jmap: {tls: none}
+  http: {tls: none, check: {interval: 6s}}
+  files: {protocol: http, port: 80, paths: [/.well-known/caldav, /remote.php/dav], listen: [":81"]}
+  push: {protocol: http, port: 80, paths: [/jmap], listen: [":82"]}
+  low: {protocol: http, port: 80, listen: [":83"], check: {level: tcp}}
+nodes: [{name: a, address: 10.0.0.1, services: [jmap, http, files, push, low]}]
+`, []string{
+			"a 8080 http protocol GET:/.well-known/jmap for jmap",
+			"a 8080 http protocol GET:/ for http",
+			"a 80 http protocol OPTIONS:/remote.php/dav for files",
+			"a 80 http protocol GET:/.well-known/jmap for push",
+			"a 80 http tcp for low",
+		}},
+		{"TLS of our own: the node's name, and each service for itself", `
+cluster: mail.example.org
+services: {jmap: {tls: reencrypt}, webdav: {tls: reencrypt, check: {level: tls}}, http: {tls: reencrypt}}
+nodes: [{name: a, address: 10.0.0.1, services: [jmap, webdav, http]}]
+tls: {node_name: nodes.example.org, node_verify: true, certificates: [{cert: a, key: b}]}
+`, []string{
+			"a 443 http protocol tls verify:nodes.example.org GET:/.well-known/jmap for jmap http",
+			"a 443 http tls tls verify:nodes.example.org for webdav",
 		}},
 		{"another region's nodes, and its balancers", `
 cluster: mail.example.org
@@ -95,8 +141,14 @@ func describe(p *planned) string {
 	if p.spec.tls {
 		words = append(words, "tls")
 	}
+	if p.spec.verify {
+		words = append(words, "verify:"+p.spec.sni)
+	}
 	if p.spec.proxy != config.ProxyNone {
 		words = append(words, fmt.Sprintf("v%d", p.spec.proxy))
+	}
+	if p.spec.ask.method != "" {
+		words = append(words, p.spec.ask.method+":"+p.spec.ask.path)
 	}
 	if p.spec.interval.Seconds() == 15 {
 		words = append(words, "remote")

@@ -16,8 +16,9 @@ type job struct {
 	*spec
 	addrs   []netip.Addr
 	sources []netip.Addr
-	whole   bool // all that the level asks for; false: a plain connect, where the node expects TLS
-	round   int  // which of several sources
+	whole   bool   // all that the level asks for; false: a plain connect, where the node expects TLS
+	round   int    // which of several sources
+	agent   string // our version, for those who ask
 }
 
 // outcome is what one probe found out. What it did not see is zero and says nothing.
@@ -27,6 +28,7 @@ type outcome struct {
 	capabilities []string
 	version      string
 	expiry       time.Time
+	undav        bool   // OPTIONS succeeded without a word of WebDAV
 	transcript   string // of a failed one
 	took         time.Duration
 }
@@ -96,11 +98,18 @@ func (d *dialogue) connect(ctx context.Context, to netip.AddrPort) *failure {
 	}
 	conn.SetDeadline(d.end)
 	d.raw = &meter{TCPConn: conn}
-	if header := d.header(); header != nil {
+	if d.raw.header = d.header(); d.raw.header != nil {
 		d.script.note("PROXY header sent")
-		d.raw.Write(header) // a node that is gone is found by the next read
+		if !d.clientFirst() {
+			d.raw.Write(nil) // a node that is gone is found by the next read
+		}
 	}
 	return nil
+}
+
+// clientFirst says whether we are the first to speak: then the header goes in one segment with that, as in a session.
+func (d *dialogue) clientFirst() bool {
+	return d.whole && d.level != config.LevelTCP && (d.tls || d.protocol == config.HTTP)
 }
 
 // hurry ends what the dialogue waits for, because Run ends; a goodbye still has its moment.
@@ -143,6 +152,8 @@ func (d *dialogue) speak() *failure {
 		return d.pop3()
 	case config.Sieve:
 		return d.sieve()
+	case config.HTTP:
+		return d.http()
 	}
 	return nil
 }

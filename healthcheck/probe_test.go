@@ -207,11 +207,14 @@ func TestTranscript(t *testing.T) {
 
 // FuzzDialogue: whatever a node says, a probe ends, keeps within its bounds, and is good only after a greeting.
 func FuzzDialogue(f *testing.F) {
-	protocols := []config.Protocol{config.SMTP, config.LMTP, config.IMAP, config.POP3, config.Sieve}
+	protocols := []config.Protocol{config.SMTP, config.LMTP, config.IMAP, config.POP3, config.Sieve, config.HTTP}
 	f.Add([]byte("220 a\r\n250 b\r\n221 c\r\n"), uint8(0))
 	f.Add([]byte("* OK x\r\n* CAPABILITY Y\r\np1 OK\r\n* BYE\r\np2 OK\r\n"), uint8(2))
 	f.Add([]byte("+OK\r\n+OK\r\nTOP\r\n.\r\n+OK\r\n"), uint8(3))
 	f.Add([]byte("\"SIEVE\" {3}\r\nabc\r\nOK\r\nOK\r\n"), uint8(4))
+	f.Add([]byte("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nServer: a/1\r\nDAV: 1, <x>\r\nDAV: 2\r\n\r\nbody"), uint8(5))
+	f.Add([]byte("HTTP/1.1 400 \nx\n\nHTTPS"), uint8(5))
+	f.Add([]byte("HTTP/1.9  20 \r\n\r\n"), uint8(5))
 	said := make(chan []byte, 1)
 	n := startNode(f, func(c net.Conn) error {
 		c.Write(<-said)
@@ -222,7 +225,7 @@ func FuzzDialogue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, words []byte, protocol uint8) {
 		said <- words
 		j := smtpJob(n.addr.Port(), "127.0.0.1")
-		j.spec.protocol = protocols[int(protocol)%len(protocols)]
+		j.spec.protocol, j.spec.ask = protocols[int(protocol)%len(protocols)], ask{"OPTIONS", "/dav/cal"}
 		o := j.run(context.Background())
 		if o.good() && len(words) < len("OK\n") {
 			t.Errorf("%s: good after %q", j.protocol, words)

@@ -7,8 +7,17 @@ import (
 )
 
 // queue holds what is to be done, earliest first: one heap and one timer for everything, because a ticker for each of
-// thousands of nodes costs more than the probes.
-type queue struct{ entries []*entry }
+// thousands of nodes costs more than the probes. The times stand in the heap itself: looked for behind pointers they
+// were a twentieth of all that probing costs.
+type queue struct {
+	slots []slot
+	base  time.Time // what slots count from
+}
+
+type slot struct {
+	due time.Duration // since base
+	*entry
+}
 
 // entry is embedded in what waits in a queue. The zero value waits nowhere.
 type entry struct {
@@ -20,12 +29,16 @@ type entry struct {
 
 // schedule puts an entry into the queue, or moves it.
 func (q *queue) schedule(e *entry, due time.Time) {
+	if len(q.slots) == 0 {
+		q.base = due
+	}
 	e.due = due
 	if e.index == 0 {
 		heap.Push(q, e)
-	} else {
-		heap.Fix(q, e.index-1)
+		return
 	}
+	q.slots[e.index-1].due = due.Sub(q.base)
+	heap.Fix(q, e.index-1)
 }
 
 func (q *queue) remove(e *entry) {
@@ -36,30 +49,30 @@ func (q *queue) remove(e *entry) {
 
 // first is the earliest entry, or nil.
 func (q *queue) first() *entry {
-	if len(q.entries) == 0 {
+	if len(q.slots) == 0 {
 		return nil
 	}
-	return q.entries[0]
+	return q.slots[0].entry
 }
 
-func (q *queue) Len() int           { return len(q.entries) }
-func (q *queue) Less(i, j int) bool { return q.entries[i].due.Before(q.entries[j].due) }
+func (q *queue) Len() int           { return len(q.slots) }
+func (q *queue) Less(i, j int) bool { return q.slots[i].due < q.slots[j].due }
 
 func (q *queue) Swap(i, j int) {
-	q.entries[i], q.entries[j] = q.entries[j], q.entries[i]
-	q.entries[i].index, q.entries[j].index = i+1, j+1
+	q.slots[i], q.slots[j] = q.slots[j], q.slots[i]
+	q.slots[i].index, q.slots[j].index = i+1, j+1
 }
 
 func (q *queue) Push(x any) {
 	e := x.(*entry)
-	q.entries = append(q.entries, e)
-	e.index = len(q.entries)
+	q.slots = append(q.slots, slot{e.due.Sub(q.base), e})
+	e.index = len(q.slots)
 }
 
 func (q *queue) Pop() any {
-	last := len(q.entries) - 1
-	e := q.entries[last]
-	q.entries[last], q.entries = nil, q.entries[:last]
+	last := len(q.slots) - 1
+	e := q.slots[last].entry
+	q.slots[last], q.slots = slot{}, q.slots[:last]
 	e.index = 0
 	return e
 }

@@ -46,6 +46,7 @@ func (s *spec) unconnected(err error) *failure {
 // unshaken words a TLS handshake that failed after the node had said `heard` bytes.
 func (s *spec) unshaken(err error, heard int) *failure {
 	var record tls.RecordHeaderError
+	var distrust *tls.CertificateVerificationError
 	switch {
 	case hungUp(err) && heard == 0:
 		return failed("hung up during the TLS handshake without a word: %s%s", banned, s.proxyDoubt())
@@ -55,6 +56,8 @@ func (s *spec) unshaken(err error, heard int) *failure {
 		return failed("no TLS on port %d: it speaks something else%s", s.port, s.proxyDoubt())
 	case hungUp(err):
 		return failed("hung up in the middle of the TLS handshake%s", s.proxyDoubt())
+	case errors.As(err, &distrust):
+		return failed("its certificate is not accepted (tls.node_ca, node_name): %v", distrust.Err)
 	}
 	return failed("TLS handshake: %v%s", err, s.proxyDoubt())
 }
@@ -109,6 +112,44 @@ func (s *spec) headerDoubt() string {
 		return "; or it does not expect the header that proxy_protocol: v2 sends"
 	}
 	return ""
+}
+
+// unheard words a request that got no answer, or one that is not HTTP.
+func (d *dialogue) unheard(err error, said []byte) *failure {
+	doubt := ""
+	if d.secure == nil { // else the header was right, or there would have been no handshake
+		doubt = d.proxyDoubt()
+	}
+	switch {
+	case errors.Is(err, errNotHTTP):
+		return failed("its answer to %s is not HTTP/1%s", d.ask, d.otherwise(said))
+	case hungUp(err) && len(said) == 0:
+		return failed("hung up without an answer to %s: %s%s", d.ask, banned, doubt)
+	case hungUp(err):
+		return failed("hung up in the middle of its answer to %s", d.ask)
+	case timedOut(err) && len(said) == 0:
+		return failed("no answer to %s within %v%s", d.ask, d.timeout, doubt)
+	case timedOut(err):
+		return failed("half an answer to %s within %v", d.ask, d.timeout)
+	}
+	return failed("%s: %v", d.ask, err)
+}
+
+// otherwise is what a node that does not answer in HTTP may speak.
+func (d *dialogue) otherwise(said []byte) string {
+	const alert, major = 21, 3 // RFC 8446, 5.1
+	switch {
+	case d.secure != nil:
+		return ""
+	case len(said) > 1 && said[0] == alert && said[1] == major:
+		return d.tlsDoubt()
+	}
+	return d.headerDoubt()
+}
+
+// tlsDoubt is for plain words that a node takes for a handshake.
+func (s *spec) tlsDoubt() string {
+	return fmt.Sprintf("; it expects TLS on port %d, and the service's tls sends none", s.port)
 }
 
 func (s *spec) protocolName() string {

@@ -48,13 +48,31 @@ func (r *rounds) update(t *config.Topology, now time.Time) {
 	for _, p := range r.bySpec {
 		r.enter(p, now)
 	}
+	r.retell()
 	r.Metrics.retain(r.targets)
 	r.oddities.forget(r.byTarget)
 }
 
+// retell says again what was said of targets and addresses that stay. Between two topologies that have them there may have been one
+// without them, which only the router saw: it has forgotten, and nothing else would tell it again.
+func (r *rounds) retell() {
+	told := make(map[string]bool)
+	for _, p := range r.bySpec {
+		if p.spec.host != "" && len(p.addrs) > 0 && !told[p.spec.node] && r.Resolved != nil {
+			told[p.spec.node] = true
+			r.Resolved(p.spec.node, p.addrs)
+		}
+		for _, t := range p.targets {
+			if t.told {
+				r.Report(t.id, t.health)
+			}
+		}
+	}
+}
+
 func newProbe(want *planned) *probe {
 	s := want.spec
-	p := &probe{spec: s, phase: phase(s.node + "\x00" + strconv.Itoa(int(s.port)) + string(s.protocol))}
+	p := &probe{spec: s, phase: phase(s.node + "\x00" + strconv.Itoa(int(s.port)) + string(s.protocol) + s.ask.path)}
 	p.entry.probe = p
 	for _, a := range s.addrs {
 		if a.IsValid() {

@@ -112,7 +112,7 @@ func (r *rounds) arm(next, now time.Time) {
 
 func (r *rounds) hand(p *probe, now time.Time) {
 	p.started, p.inFlight = now, true
-	p.running = job{spec: &p.spec, addrs: p.addrs, sources: p.sources, whole: p.whole(r.eager), round: p.round}
+	p.running = job{spec: &p.spec, addrs: p.addrs, sources: p.sources, whole: p.whole(r.eager), round: p.round, agent: r.Version}
 	r.jobs <- p
 	if r.busy++; r.busy > r.workers {
 		r.workers++

@@ -1,10 +1,21 @@
 package healthcheck
 
-import "posthouse/wire"
+import (
+	"errors"
+	"os"
+
+	"posthouse/wire"
+)
 
 // smtp reads the greeting, asks for the extensions with EHLO or LHLO, and quits.
 func (d *dialogue) smtp(hello string) *failure {
 	greeting, err := wire.ReadSMTPReply(&d.lines)
+	if errors.Is(err, os.ErrDeadlineExceeded) && len(greeting.Lines) > 0 && greeting.Code == 220 {
+		// Postscreen says one line of its greeting at once and the rest seconds later, to find out who speaks before
+		// their turn (RFC 5321, 4.3.1). To sessions that line is a welcome, and we do not speak either.
+		d.greeted()
+		return nil
+	}
 	if err != nil {
 		return d.ungreeted(err, d.raw.read)
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 )
@@ -16,13 +17,14 @@ type SMTPReply struct {
 }
 
 // ReadSMTPReply reads a reply of one or more lines (RFC 5321, 4.2). The last line's code is the reply's: postscreen
-// begins with 220- and may end with 521.
+// begins with 220- and may end with 521. The lines that have come are there if the rest is
+// late (os.ErrDeadlineExceeded).
 func ReadSMTPReply(r *LineReader) (SMTPReply, error) {
 	var reply SMTPReply
 	for {
 		line, err := r.ReadLine()
 		if err != nil {
-			return SMTPReply{}, midway(err, len(reply.Lines))
+			return late(reply, err), midway(err, len(reply.Lines))
 		}
 		code, text, more, ok := cutSMTPLine(string(line))
 		if !ok {
@@ -34,6 +36,14 @@ func ReadSMTPReply(r *LineReader) (SMTPReply, error) {
 			return reply, nil
 		}
 	}
+}
+
+// late is what is told of a reply that has not come whole: its lines so far, if more of them may come.
+func late(reply SMTPReply, err error) SMTPReply {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return reply
+	}
+	return SMTPReply{}
 }
 
 // Text is the reply on one line, for people.
