@@ -156,7 +156,8 @@ func (s *stream) open(fd int) (done bool) {
 	return s.onward || !whole
 }
 
-// fillSecure waits for one byte where nothing is buffered; crypto/tls has what follows it ready, as a rule.
+// fillSecure waits for one byte where nothing is buffered, and takes what has come with it: one byte at a time would be passed on
+// as a record each.
 func (s *stream) fillSecure() error {
 	var n int
 	var err error
@@ -164,6 +165,8 @@ func (s *stream) fillSecure() error {
 		if n, err = s.secure.Read(s.one[:]); n > 0 {
 			s.in = borrow(s.large)
 			s.in.data[0] = s.one[0]
+			more, _ := readNow(s.secure, s.in.data[1:]) // an error comes again with the next read
+			n += more
 		}
 	} else {
 		n, err = s.secure.Read(s.in.data[s.w:])

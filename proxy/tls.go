@@ -117,7 +117,7 @@ type tape struct {
 
 func (t *tape) Read(p []byte) (int, error) {
 	if t.hello == nil {
-		return t.TCPConn.Read(p)
+		return t.carrier.Read(p)
 	}
 	room := maxHello - len(t.hello.raw)
 	if room == 0 {

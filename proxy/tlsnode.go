@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"posthouse/config"
 )
@@ -95,8 +92,7 @@ func (s *sometimes) due(now time.Time) bool {
 // segment with the hello.
 type preceded struct {
 	carrier
-	first   []byte
-	looking bool
+	first []byte
 }
 
 func (p *preceded) Write(b []byte) (int, error) {
@@ -109,41 +105,12 @@ func (p *preceded) Write(b []byte) (int, error) {
 	return max(n-first, 0), err
 }
 
-// Read does not wait while silent looks.
-func (p *preceded) Read(b []byte) (int, error) {
-	if !p.looking {
-		return p.TCPConn.Read(b)
-	}
-	n := 0
-	raw, err := p.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	err = control(raw, func(fd int) error {
-		var err error
-		n, err = unix.Read(fd, b)
-		return err
-	})
-	switch {
-	case err == unix.EAGAIN, err == unix.EINTR:
-		return 0, os.ErrDeadlineExceeded // temporary: crypto/tls goes on after it
-	case err != nil:
-		return 0, os.NewSyscallError("read", err)
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
 // silent says whether a node has neither said anything nor left on a connection on which nobody waits for it. A look at the socket alone
 // would miss what crypto/tls has read already, and what was unasked would be taken for the answer to the next request; session tickets,
 // on the other hand, are no words. Nobody else may read meanwhile.
 func silent(c *tls.Conn) bool {
-	under := c.NetConn().(*preceded)
-	under.looking = true
-	defer func() { under.looking = false }()
 	var one [1]byte
-	n, err := c.Read(one[:])
+	n, err := readNow(c, one[:])
 	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 }
 

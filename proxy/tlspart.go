@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -40,9 +42,45 @@ func hangUp(c *tls.Conn) {
 type carrier struct {
 	*net.TCPConn
 	hurried atomic.Bool // writes do not wait
+	looking bool        // reads do not wait; the reader's
 }
 
-func (s *carrier) hurry() { s.hurried.Store(true) }
+func (s *carrier) hurry()         { s.hurried.Store(true) }
+func (s *carrier) look(only bool) { s.looking = only }
+
+// readNow reads what has come, without waiting: os.ErrDeadlineExceeded if that is nothing. What crypto/tls holds already
+// costs no system call. Nobody else may read meanwhile.
+func readNow(c *tls.Conn, b []byte) (int, error) {
+	under := c.NetConn().(interface{ look(bool) })
+	under.look(true)
+	defer under.look(false)
+	return c.Read(b)
+}
+
+func (s *carrier) Read(b []byte) (int, error) {
+	if !s.looking {
+		return s.TCPConn.Read(b)
+	}
+	n := 0
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	err = control(raw, func(fd int) error {
+		var err error
+		n, err = unix.Read(fd, b)
+		return err
+	})
+	switch {
+	case err == unix.EAGAIN, err == unix.EINTR:
+		return 0, os.ErrDeadlineExceeded // temporary: crypto/tls goes on after it
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
 
 func (s *carrier) Write(b []byte) (int, error) {
 	if !s.hurried.Load() {

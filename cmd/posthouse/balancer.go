@@ -39,6 +39,7 @@ func newBalancer(t *config.Topology, log *slog.Logger) *balancer {
 	b.router.Metrics = routing.NewMetrics(b.registry)
 	b.checker = healthcheck.New(t, log)
 	b.checker.Metrics = healthcheck.NewMetrics(b.registry)
+	b.checker.Version = version()
 	b.checker.Report = b.router.SetHealth
 	b.checker.Resolved = b.router.SetAddresses
 	b.server = &proxy.Server{Router: b.router, Log: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
