@@ -7,18 +7,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
-// cluster is the mail servers as the script servers runs them.
+// cluster is the servers as the script servers runs them.
 type cluster struct{ dir string }
 
 // The instances; a Postfix authenticates by the Dovecot of its number, so they fail in pairs.
 var (
 	dovecots  = []string{"d1", "d2", "d3"}
 	postfixes = []string{"p1", "p2"}
-	everybody = append(append([]string(nil), dovecots...), postfixes...)
+	everybody = slices.Concat(dovecots, postfixes) // of the mail services
+	cyruses   = []string{"c1", "c2"}
+	apaches   = []string{"a1", "a2"}
+	web       = slices.Concat(cyruses, apaches)
+	logging   = slices.Concat(everybody, apaches)
 )
 
 // do runs a command of the script: up, down, start, kill9, stop, cont.
@@ -41,11 +46,14 @@ func (c cluster) must(t *testing.T, command string, instances ...string) {
 	}
 }
 
-// restoreAfter brings every instance back when the test ends, whatever it did to them.
-func (c cluster) restoreAfter(t *testing.T) {
+// restoreAfter brings the instances, or all of mail, back when the test ends, whatever it did to them.
+func (c cluster) restoreAfter(t *testing.T, instances ...string) {
+	if len(instances) == 0 {
+		instances = everybody
+	}
 	t.Cleanup(func() {
 		for _, command := range []string{"cont", "start"} {
-			if err := c.do(command, everybody...); err != nil {
+			if err := c.do(command, instances...); err != nil {
 				t.Error(err)
 			}
 		}
@@ -63,7 +71,7 @@ type logs struct {
 // mark begins to read the logs of all instances from where they are now.
 func (c cluster) mark() logs {
 	l := logs{c, make(map[string]int64)}
-	for _, name := range everybody {
+	for _, name := range logging {
 		if info, err := os.Stat(c.log(name)); err == nil {
 			l.sizes[name] = info.Size()
 		}
@@ -75,7 +83,7 @@ func (c cluster) log(instance string) string { return filepath.Join(c.dir, insta
 
 // any says whether an instance has written a line since the mark that matches.
 func (l logs) any(match func(line string) bool) bool {
-	for _, name := range everybody {
+	for _, name := range logging {
 		data, err := os.ReadFile(l.c.log(name))
 		if err != nil || int64(len(data)) < l.sizes[name] {
 			continue

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 
 // What TestMain made ready for every test.
 var (
-	servers cluster // the mail servers
+	servers cluster // the servers
 	binary  string  // the posthouse that was built
 	notHere string  // why the tests cannot run here; "" when they can
+	noWeb   string  // why not those with web servers
+	noNPM   string  // why not those with clients from npm
 )
 
 func TestMain(m *testing.M) {
@@ -67,17 +70,21 @@ func whyNot() (string, error) {
 			return "", fmt.Errorf("servers install: %w\n%s", err, out)
 		}
 	}
-	missing, err := exec.Command("bash", "./servers", "missing").Output()
-	if err != nil {
-		return "", fmt.Errorf("servers missing: %w", err)
-	}
-	switch list := strings.TrimSpace(string(missing)); {
-	case list != "":
-		return "not installed: " + list + " (e2e/servers install)", nil
-	case os.Getuid() != 0:
+	if os.Getuid() != 0 {
 		return "not root", nil
 	}
-	return "", nil
+	var why [3]string
+	for i, part := range []string{"mail", "web", "npm"} {
+		list, err := exec.Command("bash", "./servers", "missing", part).Output()
+		if err != nil {
+			return "", fmt.Errorf("servers missing %s: %w", part, err)
+		}
+		if list := strings.TrimSpace(string(list)); list != "" {
+			why[i] = "not installed: " + list + " (e2e/servers install)"
+		}
+	}
+	noWeb, noNPM = why[1], cmp.Or(why[1], why[2])
+	return why[0], nil
 }
 
 // prepare builds the program and starts the servers. Both live in one fixed directory: a run that was broken off leaves

@@ -28,7 +28,9 @@ type posthouse struct {
 }
 
 // serve starts the binary in front of the servers and ends it with the test, by SIGTERM if the test has not.
-func serve(t *testing.T, y topology) *posthouse {
+func serve(t *testing.T, y interface {
+	write(t *testing.T, path string)
+}) *posthouse {
 	t.Helper()
 	dir := t.TempDir()
 	p := &posthouse{path: filepath.Join(dir, "topology.yaml"), log: filepath.Join(dir, "log"), ended: make(chan struct{})}
