@@ -1,0 +1,69 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// loop calls what can go on, for all sockets of nodes and clients, on the one thread that runs it: the load is to cost as little
+// as it can, or the server under test would wait for it.
+type loop struct {
+	fd       int
+	watchers []watcher // by descriptor
+	events   [256]unix.EpollEvent
+}
+
+// watcher is one end of a connection. ready is called once for each change of a socket: it goes on until it would block.
+type watcher interface{ ready(events uint32) }
+
+func newLoop() (*loop, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &loop{fd: fd}, nil
+}
+
+// edges are asked for once and for all: an edge-triggered socket needs no call when the direction of its interest changes.
+const edges = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&(1<<32-1)
+
+func (l *loop) add(fd int, w watcher) error {
+	for fd >= len(l.watchers) {
+		l.watchers = append(l.watchers, nil)
+	}
+	l.watchers[fd] = w
+	return unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: edges, Fd: int32(fd)})
+}
+
+// close ends a socket. An event of it that is still to come is not delivered.
+func (l *loop) close(fd int) {
+	if fd < len(l.watchers) {
+		l.watchers[fd] = nil
+	}
+	unix.Close(fd)
+}
+
+// turnTime is how long a turn waits at most. Go's scheduler does not know of the wait (it costs less that way), so a collection of
+// garbage may have to wait as long.
+const turnTime = 5 // ms
+
+// turn waits for events and calls their watchers.
+func (l *loop) turn() error {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.fd), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), turnTime, 0, 0)
+	if err != 0 {
+		if err == unix.EINTR {
+			return nil
+		}
+		return fmt.Errorf("epoll: %w", err)
+	}
+	for _, e := range l.events[:n] {
+		if w := l.watchers[e.Fd]; w != nil {
+			w.ready(e.Events)
+		}
+	}
+	return nil
+}
