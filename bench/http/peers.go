@@ -69,7 +69,7 @@ func (k *kind) here(b *bench) bool {
 type peer struct {
 	kind    *kind
 	variant variant
-	addr    netip.AddrPort // where it listens
+	addr    netip.AddrPort   // where it listens
 	process *measure.Process // nil: there is none, clients talk to a node
 }
 
