@@ -30,6 +30,7 @@ func (s *Server) Prepare(t *config.Topology) (*Change, error) {
 	if s.closing {
 		return nil, errClosing
 	}
+	s.previous.Store(s.Router.Table()) // before the router publishes the new one
 	c := &Change{server: s, topology: t, wanted: t.Listeners(), fresh: make(map[netip.AddrPort]*listener)}
 	failed := c.loadTLS()
 	for _, w := range c.wanted {

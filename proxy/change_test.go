@@ -145,7 +145,8 @@ func TestAbort(t *testing.T) {
 }
 
 // The table of a reload is there before the listeners take its settings. A session that began in between does not take what it
-// speaks to nodes that expect something else now; what it can take of the new settings it does.
+// speaks to nodes that expect something else now, but goes where the table before would have sent it; what it can take of the new
+// settings it does.
 func TestSessionBetweenTwoTables(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -160,7 +161,9 @@ func TestSessionBetweenTwoTables(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			node := newNode(t, echo)
 			r := newRig(t, nil, node)
+			before := r.server.Router.Table()
 			r.server.Router.Publish(with(r.topology, copyOf(r.service, row.change)))
+			r.server.previous.Store(nil) // nothing is known of what was before
 			c := r.connect()
 			c.hear("* BYE [UNAVAILABLE] no server available, try again later\r\n")
 			c.hearEnd()
@@ -175,6 +178,8 @@ func TestSessionBetweenTwoTables(t *testing.T) {
 					t.Errorf("%s is left with %d sessions", b.Node.Name, n)
 				}
 			}
+			r.server.previous.Store(before)
+			r.connect().hear(greeting)
 		})
 	}
 	t.Run("what may change", func(t *testing.T) {

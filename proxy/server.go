@@ -56,6 +56,9 @@ type Server struct {
 	keyring      atomic.Pointer[keyring] // nil: not committed yet
 	authorities  atomic.Pointer[authorities]
 
+	// previous is the table before the last reload: for sessions that had begun when their service became another one.
+	previous atomic.Pointer[routing.Table]
+
 	accepting sync.WaitGroup // accept loops
 	running   sync.WaitGroup // sessions, and losers of walks that hang up
 

@@ -196,7 +196,7 @@ func (s *session) route() end {
 
 // walk finds the node and hands the session to the relay.
 func (s *session) walk() end {
-	w := newWalk(s, s.server.Router.Table())
+	w := newWalk(s, s.table())
 	a, why := w.run()
 	s.took.walk = s.lap()
 	s.attempts, s.hedged, s.failed = w.tried, w.hedged, w.failed.String()
@@ -210,6 +210,23 @@ func (s *session) walk() end {
 	}
 	s.hand(a)
 	return underway
+}
+
+// table is the one in effect; or, where a reload has made another service of the session's while its header or hello was read, the one
+// before it: the nodes that it knows are most likely still there, and expect what the client speaks.
+func (s *session) table() *routing.Table {
+	table := s.server.Router.Table()
+	previous := s.server.previous.Load()
+	if previous != nil && s.changed(table) && !s.changed(previous) {
+		return previous
+	}
+	return table
+}
+
+// changed says whether the session's service is gone from a table, or has another protocol there or another end to its TLS.
+func (s *session) changed(table *routing.Table) bool {
+	now := table.Topology().Service(s.service.Name)
+	return now == nil || now.Protocol != s.service.Protocol || now.TLS != s.service.TLS
 }
 
 // hand gives the sockets to the relay. The session is the relay's when it returns, and may be over.
