@@ -62,9 +62,12 @@ func (b *balancer) Run(ctx context.Context) error {
 	group.Go(func() error { return ended(rest, b.admin.Run(rest)) })
 	group.Go(func() error {
 		defer stop()
-		defer context.AfterFunc(ctx, b.admin.Unready)()
-		serving, cancel := context.WithCancel(ctx)
+		serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
+		defer context.AfterFunc(ctx, func() { // in this order: whoever finds a listener closed is told why by /readyz
+			b.admin.Unready()
+			cancel()
+		})()
 		defer context.AfterFunc(rest, cancel)() // a part that failed ends the others
 		return ended(serving, b.server.Run(serving))
 	})
