@@ -49,3 +49,19 @@ func join(all []Listener, l Listener) []Listener {
 func standsFor(a, b *Service) bool {
 	return a.Protocol == HTTP && b.Protocol == HTTP && slices.Equal(a.ServerNames, b.ServerNames)
 }
+
+// Answering is the service that the clients of s get: s itself, or the one that stands for it where they arrive; nil if
+// this balancer listens for s nowhere.
+func (t *Topology) Answering(s *Service) *Service {
+	for _, l := range t.Listeners() {
+		if l.Redirect {
+			continue
+		}
+		for _, other := range l.Services {
+			if other == s || slices.Contains(s.ListenIn(t.Region), l.Address) && other.TLS == Passthrough && standsFor(other, s) {
+				return other
+			}
+		}
+	}
+	return nil
+}

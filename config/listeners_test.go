@@ -40,6 +40,26 @@ func TestListeners(t *testing.T) {
 	}
 }
 
+func TestAnswering(t *testing.T) {
+	for _, c := range []struct{ file, service, want string }{
+		{"nodes: [{name: a, address: 10.0.0.1}]", "imaps", "imaps"},
+		{"nodes: [{name: a, address: 10.0.0.1}]", "http", "jmap"},
+		{"nodes: [{name: a, address: 10.0.0.1}]\nservices: {jmap: {tls: none}, webdav: {tls: none}, http: {tls: none}}", "http", "http"},
+		{"nodes: [{name: a, address: 10.0.0.1}]\nservices: {http: {server_names: [www.example]}}", "http", "http"},
+		{"nodes: [{name: a, address: 10.0.0.1}]\nservices: {http: {listen: [\":8443\"]}}", "http", "http"},
+		{"nodes: [{name: a, address: 10.0.0.1, services: [imaps, lmtp]}]", "lmtp", ""},
+	} {
+		topology := loaded(t, c.file+"\n")
+		got := ""
+		if s := topology.Answering(topology.Service(c.service)); s != nil {
+			got = s.Name
+		}
+		if got != c.want {
+			t.Errorf("%s\n%s is answered by %q, want %q", c.file, c.service, got, c.want)
+		}
+	}
+}
+
 func TestShrink(t *testing.T) {
 	topology := func(nodes string, options string) *Topology {
 		return loaded(t, options+"nodes:\n"+nodes)

@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/netip"
 	"slices"
+
+	"posthouse/config"
 )
 
 // prefixes is a set of networks. A look-up costs one map access for each prefix length that occurs, however long a
@@ -43,4 +45,21 @@ func (s *prefixes) contains(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// refusal is why a client may not connect; "" if it may.
+func refusal(allow, deny *prefixes, client netip.Addr) string {
+	switch {
+	case deny.contains(client):
+		return "it is in deny"
+	case !allow.empty() && !allow.contains(client):
+		return "it is not in allow"
+	}
+	return ""
+}
+
+// Refusal is why a client may not connect to a service; "" if it may.
+func Refusal(s *config.Service, client netip.Addr) string {
+	allow, deny := newPrefixes(s.Allow), newPrefixes(s.Deny)
+	return refusal(&allow, &deny, client.Unmap().WithZone(""))
 }

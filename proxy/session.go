@@ -117,7 +117,7 @@ func (s *session) allowed() end {
 	switch {
 	case s.probe:
 		return underway
-	case s.front.deny.contains(a), !s.front.allow.empty() && !s.front.allow.contains(a):
+	case refusal(&s.front.allow, &s.front.deny, a) != "":
 		return endDenied
 	}
 	return underway

@@ -23,6 +23,7 @@ const (
 type program struct {
 	Serve   serveCmd   `cmd:"" help:"Run the balancer: listen, probe, route, and follow the topology file."`
 	Check   checkCmd   `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
+	Explain explainCmd `cmd:"" help:"Say why a client would get this region and this node."`
 	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
