@@ -31,6 +31,7 @@ type direction struct {
 	fromNode bool
 
 	last  atomicStamp
+	spoke atomicStamp // when src last said something: taken before it is passed on, so that the answer is surely later
 	moved atomic.Int64
 	tls   atomic.Bool
 
@@ -132,6 +133,7 @@ func (d *direction) pass(b []byte) error {
 	if !d.fromNode && startsTLS(b) && !d.tls.Load() {
 		d.tls.Store(true)
 	}
+	d.spoke.Store(stampNow(0))
 	d.last.Store(d.last.Load() | moving)
 	n, err := d.dst.Write(b)
 	d.moved.Add(int64(n))

@@ -18,7 +18,7 @@ func (s *Session) Facts() Facts {
 	return Facts{
 		Up: s.up.moved.Load(), Down: s.down.moved.Load(),
 		Silent:        time.Since(base) - max(up.when(), down.when()),
-		NodeSpokeLast: down.when() >= up.when(),
+		NodeSpokeLast: s.down.spoke.Load() >= s.up.spoke.Load(),
 		LineEnded:     down.has(lineEnded),
 		Flushed:       !up.has(moving) && !down.has(moving),
 		TLS:           s.up.tls.Load(),

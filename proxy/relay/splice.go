@@ -73,6 +73,7 @@ func (d *direction) splice() error {
 			d.engine.pipes.put(p)
 			return err
 		}
+		d.spoke.Store(stampNow(0))
 		d.last.Store(d.last.Load() | moving)
 		sent, err := drain(p, out, n)
 		d.moved.Add(int64(sent))
