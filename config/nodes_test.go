@@ -75,9 +75,9 @@ overrides:
 		got = append(got, fmt.Sprint(shown(n), " ", n.Region, " ", n.WeightFor("imaps"), n.WeightFor("smtp"), n.Port(imaps), n.Port(smtp), n.MaxSessions, n.State, n.Services))
 	}
 	want := []string{
-		"a-1 10.0.0.1 eu 4 3 10993 25 20000 0 [smtp imaps]",
-		"a-2 10.9.9.9 2001:db8::9 us 4 0 10993 25 20000 1 [imaps]",
-		"a-3 a-3.example.net eu 4 3 993 2525 0 0 [smtp imaps]",
+		"a-1 10.0.0.1 eu 4 3 10993 25 20000 active [smtp imaps]",
+		"a-2 10.9.9.9 2001:db8::9 us 4 0 10993 25 20000 drain [imaps]",
+		"a-3 a-3.example.net eu 4 3 993 2525 0 active [smtp imaps]",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("nodes:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

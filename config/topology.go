@@ -64,6 +64,8 @@ const (
 	Disabled            // as if it were not there
 )
 
+func (s AdminState) String() string { return [...]string{"active", "drain", "disabled"}[s] }
+
 // Region is a place with balancers and nodes.
 type Region struct {
 	Name        string

@@ -83,7 +83,7 @@ nodes: [{name: a, address: 10.0.0.1, region: eu}]
 `)
 	eu, us, ap := topology.Regions[0], topology.Regions[1], topology.Regions[2]
 	if got := fmt.Sprint(*eu.Location, eu.Continents, eu.Countries, eu.Prefixes, eu.Addresses, eu.Reach, eu.FailoverSet, eu.State); got !=
-		"{50.11 -8.5} [EU] [NO IL] [203.0.113.0/24 2001:db8::1/128] [192.0.2.1 2001:db8::1] 0 false 0" {
+		"{50.11 -8.5} [EU] [NO IL] [203.0.113.0/24 2001:db8::1/128] [192.0.2.1 2001:db8::1] 0 false active" {
 		t.Errorf("eu: %s", got)
 	}
 	if us.Reach != ReachBalancers || !us.FailoverSet || !slices.Equal(us.Failover, []string{"eu"}) || us.State != Drain {

@@ -24,6 +24,7 @@ type program struct {
 	Serve   serveCmd   `cmd:"" help:"Run the balancer: listen, probe, route, and follow the topology file."`
 	Check   checkCmd   `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
 	Explain explainCmd `cmd:"" help:"Say why a client would get this region and this node."`
+	Plan    planCmd    `cmd:"" help:"Compare two topology files: what a change does to nodes, capacity and sessions."`
 	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -51,13 +52,21 @@ func run(args []string, c console) int {
 		fmt.Fprintf(c.err, "posthouse: %v\nTry: posthouse --help\n", err)
 		return exitUsage
 	}
-	if err := command.Run(); err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(c.err, err)
-		}
-		return exitNo
+	return exitCode(command.Run(), c)
+}
+
+// exitCode says what went wrong, if anything did.
+func exitCode(err error, c console) int {
+	if err == nil {
+		return exitFine
 	}
-	return exitFine
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(c.err, err)
+	}
+	if errors.As(err, new(overBudget)) {
+		return exitUsage
+	}
+	return exitNo
 }
 
 // errSaid ends a command with exitNo when everything that is to be said was said already.
