@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"posthouse/bench/measure"
+	"posthouse/bench/raw"
 )
 
 // bench is one run of this program.
@@ -31,8 +32,8 @@ type bench struct {
 	only       *regexp.Regexp
 
 	kinds   []*kind // those that are on this machine
-	cert    certificate
-	loop    *loop
+	cert    raw.Certificate
+	loop    *raw.Loop
 	node    *node
 	machine string           // before there was any load
 	running map[string]*peer // by kind and variant
@@ -68,7 +69,7 @@ func (b *bench) prepare() (err error) {
 			fmt.Printf("%s is not installed, and is left out.\n", k.name)
 		}
 	}
-	if b.cert, err = newCertificate(b.dir); err != nil {
+	if b.cert, err = raw.NewCertificate(b.dir); err != nil {
 		return err
 	}
 	if b.serverCore, b.loadCore, err = measure.Cores(); err != nil {
@@ -79,7 +80,7 @@ func (b *bench) prepare() (err error) {
 	if err := measure.PinSelf(b.loadCore); err != nil {
 		return err
 	}
-	if b.loop, err = newLoop(); err != nil {
+	if b.loop, err = raw.NewLoop(); err != nil {
 		return err
 	}
 	b.node, err = newNode(b.loop)
@@ -261,7 +262,7 @@ func (b *bench) serveNodes() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for !over.Load() && b.loop.turn() == nil {
+		for !over.Load() && b.loop.Turn() == nil {
 		}
 	}()
 	return func() {

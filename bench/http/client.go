@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bench/raw"
 )
 
 // client sends requests one after another, over one connection or over a new one for each.
 type client struct {
 	load   *load
 	from   netip.Addr
-	wire   transport
+	wire   raw.Transport
 	number int // of the request
 	head   []byte
 	at     int // of the number in head
@@ -33,12 +35,12 @@ type response struct {
 
 // open connects, and has the first request ready.
 func (c *client) open() (err error) {
-	var s *socket
+	var s *raw.Socket
 	if c.wire, s, err = c.load.dial(c.from); err != nil {
 		return err
 	}
 	c.ask()
-	return c.load.loop.add(s.fd, c) // which says that it can be written
+	return c.load.loop.Add(s.FD, c) // which says that it can be written
 }
 
 // ask makes the next request. Numbers of different clients differ.
@@ -51,8 +53,8 @@ func (c *client) ask() {
 	c.began = time.Now()
 }
 
-// ready goes on until the socket would block.
-func (c *client) ready(events uint32) {
+// Ready goes on until the socket would block.
+func (c *client) Ready(events uint32) {
 	if err := c.step(events); err != nil && err != unix.EAGAIN {
 		c.load.wrong(fmt.Errorf("at the client: %w", err))
 		c.leave()
@@ -64,7 +66,7 @@ func (c *client) step(events uint32) error {
 		return err
 	}
 	for c.wire != nil {
-		n, err := c.wire.read(clientBuffer)
+		n, err := c.wire.Read(clientBuffer)
 		if err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func (c *client) step(events uint32) error {
 				return err
 			}
 		}
-		if c.wire != nil && c.wire.drained(n, len(clientBuffer)) && events&unix.EPOLLRDHUP == 0 {
+		if c.wire != nil && c.wire.Drained(n, len(clientBuffer)) && events&unix.EPOLLRDHUP == 0 {
 			return nil
 		}
 	}
@@ -96,13 +98,13 @@ func (c *client) send() error {
 		if len(c.out) == 0 {
 			part = &c.rest
 		}
-		n, err := c.wire.write(*part)
+		n, err := c.wire.Write(*part)
 		if err != nil {
 			return err
 		}
 		*part = (*part)[n:]
 	}
-	return c.wire.flush()
+	return c.wire.Flush()
 }
 
 // next counts the request, and sends another one.
@@ -114,7 +116,7 @@ func (c *client) next() error {
 		return nil
 	}
 	if l.work.each {
-		c.wire.close()
+		c.wire.Close()
 		c.wire = nil
 		return c.open()
 	}
@@ -128,7 +130,7 @@ func (c *client) next() error {
 // leave ends the client.
 func (c *client) leave() {
 	if c.wire != nil {
-		c.wire.close()
+		c.wire.Close()
 		c.wire = nil
 	}
 	c.load.live--

@@ -7,14 +7,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"posthouse/bench/raw"
 )
 
 // shakers are clients with a new TLS connection for each request. A handshake costs them more than the server, so they are
@@ -52,12 +50,12 @@ func (s *shakers) client(i int) {
 	if w.resumed {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
-	head, at := w.head(source(i))
+	head, at := w.head(raw.Source(i))
 	buffer := make([]byte, 16<<10)
 	for number, first := i, true; !s.stop.Load(); number, first = number+w.clients, false {
 		began := time.Now()
 		put(head[at:], number)
-		resumed, err := s.request(source(i), config, head, body(number, w.down), buffer)
+		resumed, err := s.request(raw.Source(i), config, head, body(number, w.down), buffer)
 		took := time.Since(began)
 		if err == nil && resumed != (w.resumed && !first) {
 			err = fmt.Errorf("resumed: %v", resumed)
@@ -74,10 +72,9 @@ func (s *shakers) client(i int) {
 
 // request is one connection, from the first packet to the last.
 func (s *shakers) request(from netip.Addr, config *tls.Config, head, want, buffer []byte) (resumed bool, err error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Control: lateBinding}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	tcp, err := d.DialContext(ctx, "tcp4", s.load.to.String())
+	tcp, err := raw.Dial(ctx, from, s.load.to)
 	if err != nil {
 		return false, err
 	}
@@ -99,11 +96,4 @@ func (s *shakers) request(from netip.Addr, config *tls.Config, head, want, buffe
 			return resumed, err
 		}
 	}
-}
-
-// lateBinding lets the kernel choose the port when it knows the other end, so that it can be one that is free for that.
-func lateBinding(_, _ string, raw syscall.RawConn) error {
-	return raw.Control(func(fd uintptr) {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	})
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+
+	"posthouse/bench/raw"
 )
 
 // message is what this program reads of a head, a request's or a response's.
@@ -86,8 +88,8 @@ func (f *forwarded) check(scheme string) error {
 		return fmt.Errorf("X-Forwarded-For %q of client %q", f.client, f.from)
 	case string(f.proto) != scheme:
 		return fmt.Errorf("X-Forwarded-Proto %q, want %q", f.proto, scheme)
-	case string(f.host) != serverName:
-		return fmt.Errorf("X-Forwarded-Host %q, want %q", f.host, serverName)
+	case string(f.host) != raw.ServerName:
+		return fmt.Errorf("X-Forwarded-Host %q, want %q", f.host, raw.ServerName)
 	case f.standard == nil:
 		return fmt.Errorf("no Forwarded")
 	}

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthouse/bench/measure"
+	"posthouse/bench/raw"
 )
 
 // load is the clients of one run: a row, a server, a round.
 type load struct {
-	loop *loop
+	loop *raw.Loop
 	to   netip.AddrPort
 	work *work
 
@@ -27,14 +28,14 @@ type load struct {
 }
 
 // dial connects a client, and shakes hands if that is its work.
-func (l *load) dial(from netip.Addr) (transport, *socket, error) {
-	s, err := connect(l.loop, from, l.to)
+func (l *load) dial(from netip.Addr) (raw.Transport, *raw.Socket, error) {
+	s, err := raw.Connect(l.loop, from, l.to)
 	if err != nil || l.work.tls == nil {
 		return s, s, err
 	}
-	t, err := newSecure(s, l.work.tls)
+	t, err := raw.NewSecure(s, l.work.tls)
 	if err != nil {
-		unix.Close(s.fd)
+		unix.Close(s.FD)
 		return nil, nil, err
 	}
 	return t, s, nil
@@ -58,7 +59,7 @@ func (b *bench) drive(p *peer, w *work) (sample, error) {
 	l := &load{loop: b.loop, to: p.addr, work: w}
 	b.node.began(p.scheme())
 	for i := range w.clients {
-		c := &client{load: l, from: source(i), number: i}
+		c := &client{load: l, from: raw.Source(i), number: i}
 		c.head, c.at = w.head(c.from)
 		if err := c.open(); err != nil {
 			return sample{}, err
@@ -127,7 +128,7 @@ func (b *bench) turn(l *load, until time.Time) error {
 
 // turns runs the loop once.
 func (b *bench) turns(l *load) error {
-	if err := b.loop.turn(); err != nil {
+	if err := b.loop.Turn(); err != nil {
 		return err
 	}
 	if l.err != nil {

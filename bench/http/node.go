@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 
-	"golang.org/x/sys/unix"
+	"posthouse/bench/raw"
 )
 
 // node is the nodes of the cluster: one listener for all of their addresses. It checks requests byte by byte.
 type node struct {
-	loop  *loop
-	fd    int
+	loop  *raw.Loop
 	addrs []netip.AddrPort
 
 	// Of the row that is measured.
@@ -24,47 +23,22 @@ type node struct {
 // nodeCount: routing has something to choose from, and every pool stays warm.
 const nodeCount = 4
 
-func newNode(l *loop) (*node, error) {
+func newNode(l *raw.Loop) (*node, error) {
 	n := &node{loop: l, streams: map[*nodeConn]bool{}}
-	var err error
-	if n.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
-		return nil, err
-	}
-	unix.SetsockoptInt(n.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // inherited
-	if err = unix.Bind(n.fd, &unix.SockaddrInet4{}); err == nil {
-		err = unix.Listen(n.fd, 4096)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("nodes: %w", err)
-	}
-	bound, err := unix.Getsockname(n.fd)
+	listener, err := raw.Listen(l, n.accepted, n.wrong)
 	if err != nil {
 		return nil, err
 	}
-	port := uint16(bound.(*unix.SockaddrInet4).Port)
 	for i := range nodeCount {
-		n.addrs = append(n.addrs, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 2, byte(i + 1)}), port))
+		n.addrs = append(n.addrs, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 2, byte(i + 1)}), listener.Port))
 	}
-	return n, l.add(n.fd, n)
+	return n, nil
 }
 
-// ready accepts.
-func (n *node) ready(uint32) {
-	for {
-		fd, _, err := unix.Accept4(n.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err == unix.EINTR || err == unix.ECONNABORTED {
-			continue
-		}
-		if err != nil {
-			if err != unix.EAGAIN {
-				n.wrong(fmt.Errorf("accept: %w", err))
-			}
-			return
-		}
-		c := &nodeConn{node: n, fd: fd, in: make([]byte, 0, firstRoom)}
-		if err := n.loop.add(fd, c); err != nil {
-			n.wrong(err)
-		}
+func (n *node) accepted(fd int) {
+	c := &nodeConn{node: n, fd: fd, in: make([]byte, 0, firstRoom)}
+	if err := n.loop.Add(fd, c); err != nil {
+		n.wrong(err)
 	}
 }
 

@@ -40,8 +40,8 @@ const (
 
 var nodeBuffer = make([]byte, readRoom)
 
-// ready sends what is left, and reads until there is nothing more.
-func (c *nodeConn) ready(events uint32) {
+// Ready sends what is left, and reads until there is nothing more.
+func (c *nodeConn) Ready(events uint32) {
 	if err := c.flush(); err != nil {
 		c.close()
 		return
@@ -74,7 +74,7 @@ func (c *nodeConn) ready(events uint32) {
 
 func (c *nodeConn) close() {
 	delete(c.node.streams, c)
-	c.node.loop.close(c.fd)
+	c.node.loop.Close(c.fd)
 }
 
 // take uses bytes as a body's or as a head's.

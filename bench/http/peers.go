@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"posthouse/bench/measure"
+	"posthouse/bench/raw"
 )
 
 //go:embed *.tmpl
@@ -142,7 +143,7 @@ func (b *bench) configure(name, file string, p *peer, dir string) error {
 	err = t.Execute(&text, settings{
 		TLS: p.variant.tls, Log: p.variant.log, Dir: dir, Listen: p.addr, Scheme: p.variant.scheme(),
 		Nodes: b.node.addrs, NodePort: b.node.addrs[0].Port(), Services: []string{"jmap", "webdav", "http"},
-		Cert: b.cert.file, Key: b.cert.keyFile, Pem: b.cert.bothFile, Files: b.files, Connections: b.files / 3,
+		Cert: b.cert.File, Key: b.cert.KeyFile, Pem: b.cert.BothFile, Files: b.files, Connections: b.files / 3,
 	})
 	if err != nil {
 		return err
@@ -156,9 +157,9 @@ const readyTime = 15 * time.Second
 // await asks until a request comes back from a node. The nodes are served meanwhile.
 func (b *bench) await(p *peer) error {
 	roots := x509.NewCertPool()
-	roots.AddCert(b.cert.leaf)
+	roots.AddCert(b.cert.Leaf)
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: serverName},
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: raw.ServerName},
 	}}
 	stop := b.serveNodes()
 	defer stop()

@@ -2,13 +2,7 @@
 
 package main
 
-import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
-)
+import "crypto/tls"
 
 // row is one line of the table: work that the servers do in turn.
 type row struct {
@@ -44,7 +38,7 @@ func (b *bench) rows() []*row {
 		logging = variant{log: true}
 		secured = variant{tls: true}
 	)
-	classic, hybrid := b.config(tls.X25519), b.config(tls.X25519MLKEM768, tls.X25519)
+	classic, hybrid := b.cert.Config("http/1.1", tls.X25519), b.cert.Config("http/1.1", tls.X25519MLKEM768, tls.X25519)
 	return []*row{
 		{"small request, 64 connections", "µs", microseconds, goal, plain, session, (*bench).drive},
 		{"small request, 1 connection", "µs", microseconds, goal, plain, session.by(1), (*bench).drive},
@@ -68,28 +62,3 @@ func (w work) by(clients int) work     { w.clients = clients; return w }
 func (w work) over(c *tls.Config) work { w.tls = c; return w }
 func (w work) anew() work              { w.each, w.clients = true, comers; return w }
 func (w work) again() work             { w.resumed = true; return w }
-
-// config is a client's TLS: 1.3, the cipher that all servers are told to take, and these key shares. Verifying a certificate would cost the
-// clients as much as the handshake costs the server, so they compare it.
-func (b *bench) config(curves ...tls.CurveID) *tls.Config {
-	return &tls.Config{
-		ServerName:                  serverName,
-		NextProtos:                  []string{"http/1.1"},
-		MinVersion:                  tls.VersionTLS13,
-		CurvePreferences:            curves,
-		DynamicRecordSizingDisabled: true,
-		InsecureSkipVerify:          true,
-		VerifyPeerCertificate: func(certs [][]byte, _ [][]*x509.Certificate) error {
-			if len(certs) == 0 || !bytes.Equal(certs[0], b.cert.leaf.Raw) {
-				return errors.New("another certificate")
-			}
-			return nil
-		},
-		VerifyConnection: func(s tls.ConnectionState) error {
-			if s.CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
-				return fmt.Errorf("cipher suite %s", tls.CipherSuiteName(s.CipherSuite))
-			}
-			return nil
-		},
-	}
-}

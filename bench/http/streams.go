@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthouse/bench/measure"
+	"posthouse/bench/raw"
 )
 
 // held is the memory of idle streams of events, in bytes each.
@@ -42,7 +43,7 @@ func (b *bench) hold(p *peer, streams int, config *tls.Config) (held, error) {
 		for range min(openAtATime, streams-len(clients)) {
 			c := &subscriber{load: l}
 			clients = append(clients, c)
-			if err := c.open(source(len(clients) - 1)); err != nil {
+			if err := c.open(raw.Source(len(clients) - 1)); err != nil {
 				return held{}, err
 			}
 		}
@@ -97,7 +98,7 @@ func (b *bench) events(l *load, clients []*subscriber, want int) error {
 func (b *bench) leave(l *load, clients []*subscriber) {
 	for _, c := range clients {
 		if c.wire != nil {
-			c.wire.close()
+			c.wire.Close()
 		}
 	}
 	for deadline := time.Now().Add(leaveTime); len(b.node.streams) > 0 && time.Now().Before(deadline); {
@@ -110,7 +111,7 @@ func (b *bench) leave(l *load, clients []*subscriber) {
 // subscriber is a client of a stream.
 type subscriber struct {
 	load   *load
-	wire   transport
+	wire   raw.Transport
 	out    []byte
 	in     []byte // not understood yet
 	inside bool   // the head has ended
@@ -119,17 +120,17 @@ type subscriber struct {
 
 // open connects, shakes hands, and has the request ready.
 func (c *subscriber) open(from netip.Addr) error {
-	var s *socket
+	var s *raw.Socket
 	var err error
 	if c.wire, s, err = c.load.dial(from); err != nil {
 		return err
 	}
 	c.out, _ = c.load.work.head(from)
-	return c.load.loop.add(s.fd, c)
+	return c.load.loop.Add(s.FD, c)
 }
 
-// ready sends the request, and reads what there is.
-func (c *subscriber) ready(uint32) {
+// Ready sends the request, and reads what there is.
+func (c *subscriber) Ready(uint32) {
 	if err := c.step(); err != nil && err != unix.EAGAIN {
 		c.load.wrong(fmt.Errorf("a stream, after %d events: %w", c.events, err))
 	}
@@ -137,17 +138,17 @@ func (c *subscriber) ready(uint32) {
 
 func (c *subscriber) step() error {
 	for len(c.out) > 0 {
-		n, err := c.wire.write(c.out)
+		n, err := c.wire.Write(c.out)
 		if err != nil {
 			return err
 		}
 		c.out = c.out[n:]
 	}
-	if err := c.wire.flush(); err != nil {
+	if err := c.wire.Flush(); err != nil {
 		return err
 	}
 	for {
-		n, err := c.wire.read(clientBuffer)
+		n, err := c.wire.Read(clientBuffer)
 		if err != nil {
 			return err
 		}

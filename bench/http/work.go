@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
+
+	"posthouse/bench/raw"
 )
 
 // work is what clients do, over and over.
@@ -29,7 +31,7 @@ func (w *work) head(from netip.Addr) (head []byte, at int) {
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.5.0\r\n"+
 		"Accept: application/json, text/plain, */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"+
 		"Authorization: Bearer c2VjcmV0LXRva2VuLW9mLWEtYmVuY2htYXJrLWNsaWVudA==\r\nX-Bench-From: %s\r\n",
-		digits, 0, digits, w.down, serverName, from)
+		digits, 0, digits, w.down, raw.ServerName, from)
 	if w.up > 0 {
 		head = fmt.Appendf(head, "Content-Type: application/json\r\nContent-Length: %d\r\n", w.up)
 	}
@@ -42,11 +44,6 @@ func put(place []byte, number int) {
 		place[i] = byte('0' + number%10)
 		number /= 10
 	}
-}
-
-// source is the address of a client.
-func source(client int) netip.Addr {
-	return netip.AddrFrom4([4]byte{127, 0, byte(3 + client/200), byte(1 + client%200)})
 }
 
 // reader checks a response as it comes.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package raw
 
 import (
 	"crypto/tls"
@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// secure is TLS over a socket, without a goroutine: the handshake blocks, and from then on reading and writing do not.
-type secure struct {
+// Secure is TLS over a socket, without a goroutine: the handshake blocks, and from then on reading and writing do not.
+type Secure struct {
 	wire *wire
 	tls  *tls.Conn
 }
 
-// newSecure does the handshake. The server under test must need nobody else for it.
-func newSecure(s *socket, c *tls.Config) (*secure, error) {
+// NewSecure does the handshake. The server under test must need nobody else for it.
+func NewSecure(s *Socket, c *tls.Config) (*Secure, error) {
 	w := &wire{socket: s, blocks: true}
-	t := &secure{wire: w, tls: tls.Client(w, c)}
-	if err := s.wait(unix.POLLOUT); err != nil { // connected
+	t := &Secure{wire: w, tls: tls.Client(w, c)}
+	if err := s.Wait(unix.POLLOUT); err != nil { // connected
 		return nil, err
 	}
 	if err := t.tls.Handshake(); err != nil {
@@ -32,7 +32,7 @@ func newSecure(s *socket, c *tls.Config) (*secure, error) {
 	return t, nil
 }
 
-func (t *secure) read(p []byte) (int, error) {
+func (t *Secure) Read(p []byte) (int, error) {
 	n, err := t.tls.Read(p)
 	if errors.Is(err, errAgain) {
 		err = unix.EAGAIN
@@ -43,23 +43,23 @@ func (t *secure) read(p []byte) (int, error) {
 // writeSize is how much is encrypted before the socket is asked again.
 const writeSize = 64 << 10
 
-func (t *secure) write(p []byte) (int, error) {
-	if err := t.flush(); err != nil {
+func (t *Secure) Write(p []byte) (int, error) {
+	if err := t.Flush(); err != nil {
 		return 0, err
 	}
 	return t.tls.Write(p[:min(len(p), writeSize)])
 }
 
-func (t *secure) flush() error { return t.wire.flush() }
-func (t *secure) close()       { t.wire.socket.close() }
+func (t *Secure) Flush() error { return t.wire.flush() }
+func (t *Secure) Close()       { t.wire.socket.Close() }
 
 // drained: records may lie in TLS's own buffer.
-func (t *secure) drained(int, int) bool { return false }
+func (t *Secure) Drained(int, int) bool { return false }
 
 // wire is the connection below TLS. A read that would block is a temporary error, which TLS survives; an error of a write would be
 // final, so what cannot be sent is kept.
 type wire struct {
-	socket  *socket
+	socket  *Socket
 	blocks  bool
 	pending []byte
 }
@@ -74,14 +74,14 @@ func (again) Temporary() bool { return true }
 
 func (w *wire) Read(p []byte) (int, error) {
 	for {
-		n, err := w.socket.read(p)
+		n, err := w.socket.Read(p)
 		switch {
 		case err != unix.EAGAIN:
 			return n, err
 		case !w.blocks:
 			return 0, errAgain
 		}
-		if err := w.socket.wait(unix.POLLIN); err != nil {
+		if err := w.socket.Wait(unix.POLLIN); err != nil {
 			return 0, err
 		}
 	}
@@ -97,7 +97,7 @@ func (w *wire) Write(p []byte) (int, error) {
 
 func (w *wire) flush() error {
 	for len(w.pending) > 0 {
-		n, err := w.socket.write(w.pending)
+		n, err := w.socket.Write(w.pending)
 		if err != nil {
 			return err
 		}
