@@ -1,0 +1,46 @@
+//go:build linux
+
+package main
+
+import (
+	"time"
+
+	"posthouse/bench/beside"
+	"posthouse/bench/raw"
+)
+
+// bench is one run of this program.
+type bench struct {
+	site     *beside.Site
+	cert     raw.Certificate
+	loop     *raw.Loop
+	node     *node
+	sessions int           // that idle
+	settle   time.Duration // that a server has to give memory back, and the kernel to free what is dead
+}
+
+// mostFiles are enough for both ends of 50,000 sessions.
+const mostFiles = 2*50_000 + spareFiles
+
+func main() { beside.Main(beside.Flags(), mostFiles, prepare) }
+
+func prepare(s *beside.Site) (*beside.Contest[variant], error) {
+	b := &bench{site: s, sessions: 8000, settle: 2 * time.Second}
+	if s.Quick {
+		b.sessions, b.settle = 200, 200*time.Millisecond
+	}
+	b.sessions = min(b.sessions, b.mostSessions())
+	var err error
+	if b.cert, err = raw.NewCertificate(s.Dir); err != nil {
+		return nil, err
+	}
+	if b.loop, err = raw.NewLoop(); err != nil {
+		return nil, err
+	}
+	if b.node, err = newNode(b.loop); err != nil {
+		return nil, err
+	}
+	return &beside.Contest[variant]{
+		Kinds: kinds, Templates: templates, Settings: b.settings, Answers: b.answers, Rows: b.rows(), Facts: b.facts(),
+	}, nil
+}
