@@ -30,7 +30,8 @@ type Service struct {
 	Timeouts       Timeouts
 	Attempts       int // nodes tried for a session
 	Limits         Limits
-	Live           bool // a node runs it
+	Live           bool       // a node runs it
+	State          AdminState // Drain where a mark of run time says so; the file has no such key
 }
 
 // ListenIn is where clients reach the service in a region.

@@ -109,10 +109,11 @@ type Node struct {
 	Weight      int            // share inside its region; 0 = only when all others are down
 	Weights     map[string]int // by service, where it differs
 	State       AdminState
-	Ports       map[string]uint16 // by service, where it differs
-	MaxSessions int               // for each balancer; 0 = no limit
-	Balancer    bool              // stands for the nodes of a region with ReachBalancers; see Reachable
-	File        string            // where the topology names it
+	States      map[string]AdminState // by service, where a mark of run time makes it stricter; the file has none
+	Ports       map[string]uint16     // by service, where it differs
+	MaxSessions int                   // for each balancer; 0 = no limit
+	Balancer    bool                  // stands for the nodes of a region with ReachBalancers; see Reachable
+	File        string                // where the topology names it
 	Line        int
 }
 
@@ -126,6 +127,9 @@ func (n *Node) WeightFor(service string) int {
 	}
 	return n.Weight
 }
+
+// StateFor is what the node takes of a service.
+func (n *Node) StateFor(service string) AdminState { return max(n.State, n.States[service]) }
 
 // Port is where the node serves a service.
 func (n *Node) Port(s *Service) uint16 {

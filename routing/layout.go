@@ -10,7 +10,9 @@ import (
 // layout is what the topology alone decides: which backends there are, which regions they are asked in, what they
 // weigh. A reload makes one; every table until the next reload stands on it.
 type layout struct {
-	topology *config.Topology
+	topology *config.Topology // the file's with the marks
+	file     *config.Topology
+	marks    Marks
 	regions  []*config.Region // that may get sessions, in the order in which they are asked; a rank is an index here
 	sections []section        // a service each, in the order of the topology
 	slots    []slot           // a backend each, a section after the other, inside in the order of the file
@@ -28,17 +30,18 @@ type section struct {
 
 // slot is what does not change with the health of a backend.
 type slot struct {
-	rank   int    // -1: its region gets no sessions
-	closed bool   // drained: no new sessions, but part of the region's weight
-	weight uint64 // as the file says; 0 for disabled nodes too
-	seed   uint64 // for rendezvous hashing; by name, so that a node that moves house keeps its clients
+	rank   int               // -1: its region gets no sessions
+	state  config.AdminState // drained: no new sessions, but part of the region's weight
+	weight uint64            // 0 for disabled nodes too
+	seed   uint64            // for rendezvous hashing; by name, so that a node that moves house keeps its clients
 }
 
 // maxWeight keeps sums and products of weights far from the end of 64 bits.
 const maxWeight = 1 << 24
 
-func newLayout(t *config.Topology, counters *Counters) *layout {
-	l := &layout{topology: t, regions: regionOrder(t), services: make(map[string]int, len(t.Services))}
+func newLayout(file *config.Topology, marks Marks, counters *Counters) *layout {
+	t := marks.Apply(file)
+	l := &layout{topology: t, file: file, marks: marks, regions: regionOrder(t), services: make(map[string]int, len(t.Services))}
 	nodes := t.Reachable()
 	runs, all := make(map[string][]int, len(t.Services)), 0
 	for i, n := range nodes {
@@ -104,10 +107,16 @@ func (l *layout) addSection(s *config.Service, runs []int, cells []cell, counter
 
 func newSlot(n *config.Node, s *config.Service, c *cell) slot {
 	weight := uint64(min(max(n.WeightFor(s.Name), 0), maxWeight))
-	if n.State == config.Disabled {
+	state := stateOf(n, s)
+	if state == config.Disabled {
 		weight = 0
 	}
-	return slot{rank: c.rank, closed: n.State != config.Active, weight: weight, seed: c.seed}
+	return slot{rank: c.rank, state: state, weight: weight, seed: c.seed}
+}
+
+// stateOf is what a node takes of a service: the stricter of what is said of either.
+func stateOf(n *config.Node, s *config.Service) config.AdminState {
+	return max(n.StateFor(s.Name), s.State)
 }
 
 func newBackend(n *config.Node, s *config.Service, c *cell) *Backend {

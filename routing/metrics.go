@@ -22,7 +22,7 @@ type Metrics struct {
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		nodes: prometheus.NewDesc("posthouse_nodes",
-			"Nodes of a service in a region, by what probes and file say of them.", []string{"service", "region", "state"}, nil),
+			"Nodes of a service in a region, by what probes, file and marks say of them.", []string{"service", "region", "state"}, nil),
 		share: prometheus.NewDesc("posthouse_region_healthy_ratio",
 			"Part of a region's weight for a service that can serve now.", []string{"service", "region"}, nil),
 		tables: prometheus.NewCounter(prometheus.CounterOpts{
@@ -71,11 +71,11 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// states is what a node is counted as; what the file says of it comes before what probes say.
+// states is what a node is counted as; what file and marks say of it comes before what probes say.
 var states = [...]string{"unknown", "up", "failing", "down", "recovering", "drain", "disabled"}
 
-func stateOf(b *Backend) int {
-	switch b.Node.State {
+func countedAs(b *Backend) int {
+	switch stateOf(b.Node, b.Service) {
 	case config.Drain:
 		return len(states) - 2
 	case config.Disabled:
@@ -92,7 +92,7 @@ func (m *Metrics) collectNodes(metrics chan<- prometheus.Metric, service string,
 			counts = new([len(states)]int)
 			regions[b.Node.Region] = counts
 		}
-		counts[stateOf(b)]++
+		counts[countedAs(b)]++
 	}
 	for region, counts := range regions {
 		for state, n := range counts {

@@ -40,7 +40,7 @@ func TestNodesAreCounted(t *testing.T) {
 
 func expect(t *testing.T, registry *prometheus.Registry, want string) {
 	t.Helper()
-	header := "# HELP posthouse_nodes Nodes of a service in a region, by what probes and file say of them.\n# TYPE posthouse_nodes gauge\n"
+	header := "# HELP posthouse_nodes Nodes of a service in a region, by what probes, file and marks say of them.\n# TYPE posthouse_nodes gauge\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(header+want+"\n"), "posthouse_nodes", "posthouse_region_healthy_ratio"); err != nil {
 		t.Error(err)
 	}

@@ -36,10 +36,8 @@ func (s slot) barred(b *Backend) string {
 	switch {
 	case s.rank < 0:
 		return "its region gets no sessions from here"
-	case s.closed && b.Node.State == config.Drain:
-		return "drain"
-	case s.closed:
-		return "disabled"
+	case s.state != config.Active:
+		return s.state.String()
 	case len(b.Addrs) == 0:
 		return "its host name is not resolved"
 	}

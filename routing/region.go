@@ -27,10 +27,8 @@ func regionOrder(t *config.Topology) []*config.Region {
 // closed is why no new session of this balancer may go to a region that its order names; "" if one may.
 func closed(t *config.Topology, r *config.Region) string {
 	switch {
-	case r.State == config.Drain:
-		return "drain"
-	case r.State == config.Disabled:
-		return "disabled"
+	case r.State != config.Active:
+		return r.State.String()
 	case r.Name != t.Region && r.Reach == config.ReachNone:
 		return "reach: none"
 	}

@@ -11,7 +11,18 @@ import (
 func (r *Router) Publish(t *config.Topology) {
 	r.building.Lock()
 	defer r.building.Unlock()
-	next := newLayout(t, &r.counters)
+	r.settle(newLayout(t, r.layout.marks, &r.counters))
+}
+
+// Mark changes the marks. They are in effect when it returns.
+func (r *Router) Mark(change func(Marks) Marks) {
+	r.building.Lock()
+	defer r.building.Unlock()
+	r.settle(newLayout(r.layout.file, change(r.layout.marks), &r.counters))
+}
+
+// settle moves to another layout. The caller holds building.
+func (r *Router) settle(next *layout) {
 	before := carried(r.layout, next) // r.layout is written below only, by whoever holds building
 	r.lame = carry(r.lame, before)
 	r.mu.Lock()

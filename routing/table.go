@@ -29,8 +29,9 @@ type Table struct {
 type State struct {
 	Health    map[config.Target]config.Health
 	Addresses map[string][]netip.Addr // of nodes that have host names
-	Counters  *Counters               // nil: fresh ones
-	Now       time.Time               // for slow start
+	Marks     Marks
+	Counters  *Counters // nil: fresh ones
+	Now       time.Time // for slow start
 }
 
 // NewTable makes the table of a topology in a state.
@@ -39,7 +40,7 @@ func NewTable(t *config.Topology, s State) *Table {
 	if counters == nil {
 		counters = new(Counters)
 	}
-	l := newLayout(t, counters)
+	l := newLayout(t, s.Marks, counters)
 	for _, b := range l.backends {
 		b.Health = s.Health[b.Target()]
 		if b.Node.Host != "" {
@@ -65,8 +66,14 @@ func (l *layout) table(backends []*Backend, now time.Time, before *Table) *Table
 	return t
 }
 
-// Topology is what the table was made of.
+// Topology is the one in effect: what the file says, and the marks on top of it.
 func (t *Table) Topology() *config.Topology { return t.layout.topology }
+
+// File is the topology without the marks.
+func (t *Table) File() *config.Topology { return t.layout.file }
+
+// Marks are what the table was made with. They are shared and not to be changed.
+func (t *Table) Marks() Marks { return t.layout.marks }
 
 // Health is what is known of a target; Unknown if it is not in the topology or cannot be reached from here.
 func (t *Table) Health(target config.Target) config.Health {

@@ -47,8 +47,8 @@ func newBalancer(t *config.Topology, log *slog.Logger) *balancer {
 	return b
 }
 
-// Topology is the one in effect.
-func (b *balancer) Topology() *config.Topology { return b.router.Table().Topology() }
+// Topology is the file's that is in effect, without marks.
+func (b *balancer) Topology() *config.Topology { return b.router.Table().File() }
 
 // Run listens and serves until ctx ends, then drains: probes, routing and admin go on until the last session is gone.
 func (b *balancer) Run(ctx context.Context) error {

@@ -128,7 +128,7 @@ func topologyChanges(old, new *config.Topology) []string {
 	}
 	for _, r := range new.Regions {
 		if before := old.RegionNamed(r.Name); before != nil && before.State != r.State {
-			changes = append(changes, fmt.Sprintf("region %s %s", r.Name, stateWord(r.State)))
+			changes = append(changes, fmt.Sprintf("region %s %s", r.Name, r.State))
 		}
 	}
 	if changes == nil {
@@ -139,7 +139,7 @@ func topologyChanges(old, new *config.Topology) []string {
 
 func nodeChanges(old, new *config.Node) (changes []string) {
 	if old.State != new.State {
-		changes = append(changes, fmt.Sprintf("%s %s", new.Name, stateWord(new.State)))
+		changes = append(changes, fmt.Sprintf("%s %s", new.Name, new.State))
 	}
 	if old.Weight != new.Weight {
 		changes = append(changes, fmt.Sprintf("%s weight %d -> %d", new.Name, old.Weight, new.Weight))
@@ -149,5 +149,3 @@ func nodeChanges(old, new *config.Node) (changes []string) {
 	}
 	return changes
 }
-
-func stateWord(s config.AdminState) string { return [...]string{"active", "drain", "disabled"}[s] }
