@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"math"
 	"slices"
 	"time"
 
 	"posthouse/proxy/relay"
+	"posthouse/routing"
 )
 
 // How a process ends: sessions without a node have got our words by now. Of the others we know only who spoke last, whether
@@ -21,57 +23,72 @@ const (
 	drainTick = 100 * time.Millisecond
 )
 
-// drain is one end of a process.
+// drain ends the sessions of the process, or of a part of the nodes.
 type drain struct {
 	server   *Server
+	subject  routing.Subject // the zero value: the process
 	began    time.Time
 	deadline time.Duration
-	quiet    int // sessions that were closed at a quiet moment
-	cut      int // sessions that were closed at the deadline
-	closed   map[*session]bool
-	told     map[*conversation]bool // to end, between requests or events
+
+	quiet    int               // sessions that were closed at a quiet moment
+	cut      int               // sessions that were closed at the deadline
+	met      map[*session]bool // true: closed
+	sessions pace
+	talks    map[*conversation]leaving
+	streams  pace
 }
+
+func newDrain(s *Server, subject routing.Subject, deadline time.Duration) *drain {
+	return &drain{server: s, subject: subject, began: time.Now(), deadline: deadline,
+		met: make(map[*session]bool), talks: make(map[*conversation]leaving)}
+}
+
+func (d *drain) whole() bool { return d.subject == routing.Subject{} }
 
 // drain returns when no session has a node any more.
 func (s *Server) drain(deadline time.Duration) {
-	d := &drain{server: s, began: time.Now(), deadline: deadline, closed: make(map[*session]bool), told: make(map[*conversation]bool)}
+	d := newDrain(s, routing.Subject{}, deadline)
 	all, relayed := s.Sessions(), len(s.live.relayed())+len(s.live.conversing())
 	if all == 0 {
 		return
 	}
-	s.Log.Info("draining", "sessions", relayed, "without_node", all-relayed, "deadline", deadline.String())
+	quiet, cut := s.partings.quiet.Load(), s.partings.cut.Load()
+	s.events().Info("draining", "event", "drain-began", "subject", "process", "sessions", relayed, "without_node", all-relayed, "deadline", deadline.String())
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	for s.Sessions() > 0 {
 		d.step()
 		<-tick.C
 	}
-	d.quiet += int(s.partings.quiet.Load())
-	d.cut += int(s.partings.cut.Load())
-	s.Log.Info("drained", "left_by_themselves", max(relayed-d.quiet-d.cut, 0), "closed_quiet", d.quiet, "cut", d.cut,
+	d.quiet += int(s.partings.quiet.Load() - quiet)
+	d.cut += int(s.partings.cut.Load() - cut)
+	s.events().Info("drained", "event", "drain-ended", "subject", "process",
+		"left_by_themselves", max(relayed-d.quiet-d.cut, 0), "closed_quiet", d.quiet, "cut", d.cut,
 		"took", time.Since(d.began).Round(time.Millisecond).String())
 }
 
 func (d *drain) step() {
 	passed := time.Since(d.began)
 	d.goodbyes(passed)
+	open := d.open()
 	if passed >= d.deadline {
-		d.cut += d.close(d.open(), relay.Cut)
+		d.cut += d.close(open, relay.Cut)
 		return
 	}
-	quiet := d.eligible(passed)
-	d.quiet += d.close(quiet[:min(len(quiet), d.share(passed))], relay.Drained)
+	due := d.sessions.due(len(open), passed, d.deadline)
+	quiet := d.eligible(open, passed)
+	d.quiet += d.close(quiet[:min(len(quiet), due)], relay.Drained)
 }
 
 // open are the sessions that were not told to end yet.
 func (d *drain) open() []*session {
-	return slices.DeleteFunc(d.server.live.relayed(), func(n *session) bool { return d.closed[n] })
+	return slices.DeleteFunc(d.server.live.relayed(), func(n *session) bool { return d.met[n] || !d.subject.Covers(n.backend) })
 }
 
 // eligible are those that are quiet enough, the longest silence first.
-func (d *drain) eligible(passed time.Duration) []*session {
+func (d *drain) eligible(open []*session, passed time.Duration) []*session {
 	silence := make(map[*session]time.Duration)
-	quiet := slices.DeleteFunc(d.open(), func(n *session) bool {
+	quiet := slices.DeleteFunc(open, func(n *session) bool {
 		facts := n.relay.Load().Facts()
 		silence[n] = facts.Silent
 		return !quietEnough(facts, n.front.tls || n.converses(), passed, d.deadline)
@@ -93,18 +110,20 @@ func quietEnough(f relay.Facts, opaque bool, passed, deadline time.Duration) boo
 	return f.Flushed && f.NodeSpokeLast && f.Silent >= need
 }
 
-// share is how many sessions may be closed in this tick, so that all that live would be closed by four fifths of the time.
-func (d *drain) share(passed time.Duration) int { return d.shareOf(len(d.open()), passed) }
+// pace spreads what is to be ended evenly over four fifths of a drain's time.
+type pace struct{ most int } // that there were at a time
 
-func (d *drain) shareOf(open int, passed time.Duration) int {
-	left := d.deadline*4/5 - passed
-	ticks := max(int(left/drainTick), 1)
-	return (open + ticks - 1) / ticks
+// due is how many of those that are left may be ended now. Those that left by themselves were ended, too.
+func (p *pace) due(left int, passed, deadline time.Duration) int {
+	p.most = max(p.most, left)
+	part := min(float64(passed)/(float64(deadline)*4/5), 1)
+	ended := int(math.Ceil(float64(p.most) * part))
+	return min(max(ended-(p.most-left), 0), left)
 }
 
 func (d *drain) close(sessions []*session, why relay.End) int {
 	for _, n := range sessions {
-		d.closed[n] = true
+		d.met[n] = true
 		n.relay.Load().Close(why)
 	}
 	return len(sessions)

@@ -158,16 +158,34 @@ func TestShutdownIsPaced(t *testing.T) {
 	for range sessions {
 		r.connect().hear(greeting)
 	}
-	d := &drain{server: r.server, began: time.Now(), deadline: deadline}
-	if got, want := d.share(0), 1; got != want {
-		t.Errorf("share at the start = %d, want %d", got, want)
-	}
-	if got := d.share(deadline * 4 / 5); got != sessions {
-		t.Errorf("share at four fifths = %d, want all", got)
-	}
 	stop()
 	if lines := r.log.lines("drained"); len(lines) != 1 || lines[0]["closed_quiet"] != float64(sessions) {
 		t.Errorf("drained: %v", lines)
+	}
+}
+
+func TestPace(t *testing.T) {
+	const minute = time.Minute
+	for _, row := range []struct {
+		most, left int
+		passed     time.Duration
+		want       int
+	}{
+		{0, 0, 0, 0},
+		{0, 100, 0, 0},
+		{0, 100, 1, 1},
+		{0, 1, 1, 1},
+		{100, 100, minute / 5, 25},
+		{100, 90, minute / 5, 15}, // ten have left by themselves
+		{100, 60, minute / 5, 0},
+		{100, 40, minute * 4 / 5, 40},
+		{100, 3, minute, 3},
+		{10, 100, minute * 2 / 5, 50}, // more came
+	} {
+		p := pace{row.most}
+		if got := p.due(row.left, row.passed, minute); got != row.want {
+			t.Errorf("due of %d that were %d after %v = %d, want %d", row.left, row.most, row.passed, got, row.want)
+		}
 	}
 }
 
@@ -195,7 +213,7 @@ func TestList(t *testing.T) {
 	c.hear("x")
 	var list []Session
 	eventually(t, "the session has counted its bytes", func() bool {
-		list = r.server.List()
+		list = r.list()
 		return len(list) == 1 && list[0].Down == int64(len(greeting)+1)
 	})
 	got := list[0]

@@ -12,7 +12,7 @@ import "posthouse/proxy/relay"
 //	refused       the node's words of refusal were passed on, and another node refused or failed too
 //	left          the client was gone before a node had greeted
 //	no-node       no node answered: the client got our words
-//	denied        not in allow, or in deny
+//	denied        not in allow, or in deny, of the file or of an operator
 //	limit         over limits of the service or of the client
 //	proxy-header  no PROXY header, or not a good one, from a peer that must send one
 //	hello         no TLS hello, or not a good one
@@ -22,9 +22,10 @@ import "posthouse/proxy/relay"
 //	answered      HTTP: the last response was complete, and both sides knew that it was the last
 //	request       HTTP: a request that could not be read, or was about nothing that we serve
 //	slow          HTTP: a request took too long to arrive
-//	drained       closed by us without words at a quiet moment, to end the process
+//	drained       closed by us without words at a quiet moment: the process ends, or what the session was on is drained
 //	shutdown      the process ended before a node had greeted: the client got our words
-//	cut           still busy at the shutdown deadline
+//	cut           still busy at the deadline of a drain
+//	killed        an operator ended it
 type end uint8
 
 const (
@@ -50,12 +51,13 @@ const (
 	endDrained
 	endShutdown
 	endCut
+	endKilled
 	ends // how many there are
 )
 
 var endNames = [ends]string{
 	"", "client", "node", "idle", "reset-client", "reset-node", "refused", "left", "no-node", "denied", "limit",
-	"proxy-header", "hello", "handshake", "server-name", "overload", "answered", "request", "slow", "drained", "shutdown", "cut",
+	"proxy-header", "hello", "handshake", "server-name", "overload", "answered", "request", "slow", "drained", "shutdown", "cut", "killed",
 }
 
 func (e end) String() string { return endNames[e] }

@@ -281,7 +281,7 @@ func TestPassthrough(t *testing.T) {
 		t.Fatalf("heard %q, %v", got, err)
 	}
 	eventually(t, "the session counts what was said so far, the hello included", func() bool {
-		list := r.server.List()
+		list := r.list()
 		sent, heard := counted.totals()
 		return len(list) == 1 && list[0].Up == sent && list[0].Down == heard
 	})

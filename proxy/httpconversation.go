@@ -52,6 +52,9 @@ func (s *session) converse() end {
 	c.from = newArrival(s)
 	c.server.Metrics.http.connections.Inc()
 	s.http.Store(c)
+	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) { // since it came
+		c.watch.stop(endKilled)
+	}
 	s.client.SetDeadline(time.Time{})
 	why, upgraded := c.serve()
 	c.watch.close()
@@ -195,7 +198,7 @@ func (c *conversation) leave(why end) {
 	case c.cut: // without close_notify, and by a reset, so that nobody takes the response for whole
 		s.client.SetLinger(0)
 		s.client.Close()
-	case why == endResetClient, why == endCut, why == endClient && s.secure == nil:
+	case why == endResetClient, why == endCut, why == endKilled, why == endClient && s.secure == nil:
 		s.client.Close()
 	case s.secure != nil:
 		partSecure(s.secure, s.client, nil)

@@ -141,10 +141,10 @@ func (x *exchange) takeOwn() *nodeConn {
 	return n
 }
 
-// open says whether routing would still send sessions to a backend. A reload makes a new era, so its node is the table's.
+// open says whether routing would still send sessions to a backend. A reload makes a new era, so its node is the table's; a mark does not.
 func (c *conversation) open(b *routing.Backend) bool {
 	table := c.server.Router.Table()
-	return table.Health(b.Target()).State.Usable()
+	return table.Health(b.Target()).State.Usable() && table.Barred(b) == ""
 }
 
 func (c *conversation) closeOwn() {

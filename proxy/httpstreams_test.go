@@ -72,7 +72,7 @@ func TestHTTPEventsEnd(t *testing.T) {
 	idle.ask("HEAD / HTTP/1.1\r\n" + hostField + "\r\n")
 	c.say(get("/"))
 	c.hear(eventHead)
-	if list := r.server.List(); len(list) != 1 || list[0].Node != "node-1" || list[0].Service != "http" {
+	if list := r.list(); len(list) != 1 || list[0].Node != "node-1" || list[0].Service != "http" {
 		t.Errorf("List = %+v", list)
 	}
 	say <- "data: half"
@@ -177,7 +177,7 @@ func TestHTTPWebSocketEnds(t *testing.T) {
 	c := r.connect()
 	c.say(upgradeRequest)
 	c.hearUpgrade()
-	eventually(t, "a session with a node", func() bool { return len(r.server.List()) == 1 })
+	eventually(t, "a session with a node", func() bool { return len(r.list()) == 1 })
 	r.stop()
 	c.hearEnd()
 	if line := r.ended(1); line["end"] != "drained" && line["end"] != "cut" {

@@ -68,7 +68,7 @@ func (u *upgraded) ended(r relay.Result) {
 	u.ticket.end()
 	u.c.up.Add(r.Up)
 	u.c.down.Add(r.Down)
-	why := relayEnds[r.End]
+	why := u.c.session.ended(r.End)
 	m := u.service.metrics
 	m.live.Dec()
 	m.ended(why)

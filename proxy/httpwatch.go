@@ -137,6 +137,19 @@ func (w *watch) stop(why end) {
 	}
 }
 
+// stopOn is stop for a conversation that has a request in flight on a subject; the zero Subject is about any conversation. It is
+// true where this call ended it.
+func (w *watch) stopOn(subject routing.Subject, why end) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	elsewhere := subject != (routing.Subject{}) && (w.backend == nil || !subject.Covers(w.backend))
+	if w.over || w.why != underway || elsewhere {
+		return false
+	}
+	w.end(why)
+	return true
+}
+
 // clear takes a deadline back that was set for another reason than the end.
 func (w *watch) clear(c *net.TCPConn) {
 	c.SetReadDeadline(time.Time{})

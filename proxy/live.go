@@ -1,15 +1,21 @@
 package proxy
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"posthouse/proxy/relay"
+	"posthouse/routing"
 )
 
 // registry is the sessions that live, in no order.
 type registry struct {
-	mu  sync.Mutex // guards the following, and index of each session
-	all []*session
+	mu    sync.Mutex // guards the following, and index of each session
+	all   []*session
+	moves int // sessions that were given another place
 }
 
 func (r *registry) add(s *session) {
@@ -28,6 +34,7 @@ func (r *registry) remove(s *session) {
 	r.all[s.index].index = s.index
 	r.all[last] = nil
 	r.all = r.all[:last]
+	r.moves++
 }
 
 func (r *registry) count() int {
@@ -36,17 +43,57 @@ func (r *registry) count() int {
 	return len(r.all)
 }
 
-// relayed are the sessions that have a node.
-func (r *registry) relayed() []*session {
+// stretch is how many sessions are looked through before those that wait to begin or end get their turn: some microseconds.
+const stretch = 1024
+
+// some are the sessions that live and that keep says yes to. It looks through them from the end, a stretch at a time: what
+// moves meanwhile moves towards the beginning, so nobody is missed who was there before and is after. keep is called with mu held.
+func (r *registry) some(keep func(*session) bool) []*session {
+	var found []*session
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	some := make([]*session, 0, len(r.all))
-	for _, s := range r.all {
-		if s.relay.Load() != nil {
-			some = append(some, s)
+	moves, next := r.moves, len(r.all)
+	for next > 0 {
+		first := max(next-stretch, 0)
+		for _, s := range r.all[first:next] {
+			if keep(s) {
+				found = append(found, s)
+			}
+		}
+		r.mu.Unlock()
+		r.mu.Lock()
+		next = min(first, len(r.all))
+	}
+	if r.moves != moves && len(found) > 0 {
+		found = distinct(found)
+	}
+	return found
+}
+
+// distinct is each of them once: who has moved may have been met twice.
+func distinct(all []*session) []*session {
+	met := make(map[*session]bool, len(all))
+	return slices.DeleteFunc(all, func(s *session) bool {
+		again := met[s]
+		met[s] = true
+		return again
+	})
+}
+
+// relayed are the sessions that have a node.
+func (r *registry) relayed() []*session {
+	return r.some(func(s *session) bool { return s.relay.Load() != nil })
+}
+
+// conversing are the conversations that live.
+func (r *registry) conversing() []*conversation {
+	var all []*conversation
+	for _, s := range r.some(func(s *session) bool { return s.http.Load() != nil }) {
+		if c := s.http.Load(); c != nil {
+			all = append(all, c)
 		}
 	}
-	return some
+	return all
 }
 
 // Session is what can be told of a session that has a node.
@@ -65,32 +112,90 @@ type Session struct {
 // Sessions is how many sessions live, those that wait for a node included.
 func (s *Server) Sessions() int { return s.live.count() }
 
-// List tells of every session and every HTTP request that has a node, in no order.
-func (s *Server) List() []Session {
-	relayed := s.live.relayed()
-	list := make([]Session, len(relayed))
-	for i, n := range relayed {
-		facts := n.relay.Load().Facts()
-		list[i] = Session{
-			ID: n.id, Service: n.service.Name, Client: n.source, Node: n.backend.Node.Name, Region: n.backend.Node.Region,
-			Since: n.began, Up: n.passed + facts.Up, Down: facts.Down, Silent: facts.Silent,
-		}
-	}
-	return append(list, s.requests()...)
+// Filter chooses sessions. The zero value chooses all.
+type Filter struct {
+	routing.Subject
+	Client netip.Prefix // the zero value: everybody
 }
 
-// requests are those that HTTP conversations have in flight. Bytes are of all that the client has asked for.
-func (s *Server) requests() []Session {
-	var list []Session
-	for _, c := range s.live.conversing() {
-		f := c.watch.inFlight()
-		if f.backend == nil {
-			continue
+func (f *Filter) has(b *routing.Backend, client netip.AddrPort) bool {
+	return f.Covers(b) && f.whoever(client)
+}
+
+func (f *Filter) whoever(client netip.AddrPort) bool {
+	return !f.Client.IsValid() || f.Client.Contains(client.Addr())
+}
+
+// List tells of the sessions and HTTP requests that have a node and that a filter chooses, by id: at most limit of those that come
+// after an id, and how many there are in all.
+func (s *Server) List(f Filter, after string, limit int) (page []Session, all int) {
+	found := s.live.some(func(n *session) bool {
+		return n.relay.Load() != nil && f.has(n.backend, n.source) || n.http.Load() != nil && f.whoever(n.source)
+	})
+	for _, n := range found {
+		if row, ok := n.tell(&f); ok {
+			all++
+			if row.ID > after {
+				page = append(page, row)
+			}
 		}
-		list = append(list, Session{
-			ID: c.session.id, Service: f.backend.Service.Name, Client: c.session.source,
-			Node: f.backend.Node.Name, Region: f.backend.Node.Region, Since: f.since, Up: c.up.Load(), Down: c.down.Load(),
-		})
 	}
-	return list
+	slices.SortFunc(page, func(a, b Session) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.Clip(page[:min(len(page), limit)]), all
+}
+
+// tell is the row of a session; false: it has none, or a filter does not want it. Bytes of a conversation are of all that its client has
+// asked for.
+func (s *session) tell(f *Filter) (Session, bool) {
+	if l := s.relay.Load(); l != nil {
+		facts := l.Facts()
+		return Session{
+			ID: s.id, Service: s.backend.Service.Name, Client: s.source, Node: s.backend.Node.Name, Region: s.backend.Node.Region,
+			Since: s.began, Up: s.passed + facts.Up, Down: facts.Down, Silent: facts.Silent,
+		}, f.has(s.backend, s.source)
+	}
+	c := s.http.Load()
+	if c == nil {
+		return Session{}, false
+	}
+	flight := c.watch.inFlight()
+	if flight.backend == nil {
+		return Session{}, false
+	}
+	return Session{
+		ID: s.id, Service: flight.backend.Service.Name, Client: s.source,
+		Node: flight.backend.Node.Name, Region: flight.backend.Node.Region, Since: flight.since, Up: c.up.Load(), Down: c.down.Load(),
+	}, f.has(flight.backend, s.source)
+}
+
+// Kill ends the sessions that a filter chooses, whatever they are doing, and says how many there were. A client's HTTP connection
+// counts where a request is in flight on what is chosen, or where only clients are.
+func (s *Server) Kill(f Filter) int {
+	killed := 0
+	for _, n := range s.live.some(func(n *session) bool { return n.relay.Load() != nil || n.http.Load() != nil }) {
+		if n.kill(&f) {
+			killed++
+		}
+	}
+	return killed
+}
+
+func (s *session) kill(f *Filter) bool {
+	if l := s.relay.Load(); l != nil {
+		if !f.has(s.backend, s.source) {
+			return false
+		}
+		s.killed.Store(true)
+		l.Close(relay.Cut)
+		return true
+	}
+	c := s.http.Load()
+	if c == nil || !f.whoever(s.source) {
+		return false
+	}
+	if f.Subject == (routing.Subject{}) {
+		c.watch.stop(endKilled)
+		return true
+	}
+	return c.watch.stopOn(f.Subject, endKilled)
 }

@@ -34,11 +34,7 @@ func (s *prefixes) empty() bool { return len(s.networks) == 0 }
 
 // contains takes an address that is not IPv4-mapped and has no zone.
 func (s *prefixes) contains(a netip.Addr) bool {
-	lengths := s.lengths6
-	if a.Is4() {
-		lengths = s.lengths4
-	}
-	for _, bits := range lengths {
+	for _, bits := range s.lengths(a) {
 		network, _ := a.Prefix(bits)
 		if _, ok := s.networks[network]; ok {
 			return true
@@ -62,4 +58,12 @@ func refusal(allow, deny *prefixes, client netip.Addr) string {
 func Refusal(s *config.Service, client netip.Addr) string {
 	allow, deny := newPrefixes(s.Allow), newPrefixes(s.Deny)
 	return refusal(&allow, &deny, client.Unmap().WithZone(""))
+}
+
+// lengths are those that occur in the family of an address.
+func (s *prefixes) lengths(a netip.Addr) []int {
+	if a.Is4() {
+		return s.lengths4
+	}
+	return s.lengths6
 }

@@ -357,3 +357,9 @@ func hangsUp(c *net.TCPConn) {}
 
 // resets resets at once.
 func resets(c *net.TCPConn) { c.SetLinger(0) }
+
+// list is the sessions that have a node.
+func (r *rig) list() []Session {
+	all, _ := r.server.List(Filter{}, "", 1000)
+	return all
+}

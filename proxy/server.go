@@ -37,6 +37,7 @@ type Server struct {
 	Log     *slog.Logger
 	Failed  func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
 	Metrics *Metrics            // nil: counted for nobody
+	Events  *slog.Logger        // for what operators should hear of; nil: Log
 
 	once     sync.Once
 	life     context.Context // ends when Run begins to drain
@@ -49,6 +50,7 @@ type Server struct {
 	pools    pools    // of connections to nodes that requests share
 	live     registry
 	reserve  reserve
+	denied   denials
 
 	clientTLS    *tls.Config             // all handshakes with clients begin with it
 	nodeSessions tls.ClientSessionCache  // to resume TLS with nodes
@@ -119,6 +121,13 @@ func (s *Server) suspect(b *routing.Backend) {
 	if s.Failed != nil {
 		s.Failed(b.Target())
 	}
+}
+
+func (s *Server) events() *slog.Logger {
+	if s.Events != nil {
+		return s.Events
+	}
+	return s.Log
 }
 
 func (s *Server) region() string { return s.Router.Table().Topology().Region }

@@ -47,6 +47,7 @@ type session struct {
 	address     netip.AddrPort
 	refused     bool
 	passed      int64 // bytes of the hello, which went to the node before the relay
+	killed      atomic.Bool
 
 	relay atomic.Pointer[link]         // nil: not yet; what is above does not change once it is set
 	http  atomic.Pointer[conversation] // while requests are read here
@@ -117,7 +118,7 @@ func (s *session) allowed() end {
 	switch {
 	case s.probe:
 		return underway
-	case refusal(&s.front.allow, &s.front.deny, a) != "":
+	case s.server.denied.has(a, s.began), refusal(&s.front.allow, &s.front.deny, a) != "":
 		return endDenied
 	}
 	return underway
@@ -237,12 +238,15 @@ func (s *session) hand(a *attempt) {
 	s.relay.Store(&link{engine.Start(relay.Pair{
 		Client: s.client, Node: a.conn, First: a.first, Idle: a.backend.Service.Timeouts.Idle, Done: s.relayEnded,
 	})})
+	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) { // since it came: a kill of all that had a node has missed it
+		s.kill(new(Filter))
+	}
 }
 
 func (s *session) relayEnded(r relay.Result) {
 	s.backend.End()
-	why := relayEnds[r.End]
-	if s.refused && why != endCut && why != endDrained {
+	why := s.ended(r.End)
+	if s.refused && why != endCut && why != endDrained && why != endKilled {
 		why = endRefused
 	}
 	if r.TLS && s.tlsVersion == "" {
@@ -250,6 +254,14 @@ func (s *session) relayEnded(r relay.Result) {
 	}
 	s.log(why, s.passed+r.Up, r.Down)
 	s.finish()
+}
+
+// ended is what the relay's end is called.
+func (s *session) ended(why relay.End) end {
+	if why == relay.Cut && s.killed.Load() {
+		return endKilled
+	}
+	return relayEnds[why]
 }
 
 // turnAway ends a session that no node took: with words where the protocol has some for the occasion.
