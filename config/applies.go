@@ -42,6 +42,11 @@ func answersFirst(s *Service) bool { return s.Protocol != TCP || nodeSpeaksTLS(s
 // nodeSpeaksTLS says whether a node meets TLS on the service's port.
 func nodeSpeaksTLS(s *Service) bool { return s.TLS == Passthrough || s.TLS == Reencrypt }
 
+// nodeMaySpeakTLS includes nodes of tcp, whose bytes we do not look into.
+func nodeMaySpeakTLS(s *Service) bool {
+	return nodeSpeaksTLS(s) || s.Protocol == TCP && s.TLS == TLSNone
+}
+
 func applies(key string, s *Service) bool {
 	for _, r := range rules {
 		if r.key == key {

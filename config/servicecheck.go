@@ -39,7 +39,7 @@ var serviceChecks = []serviceCheck{
 		func(s *Service) bool { return s.Check.Level == LevelDeep && s.Protocol == TCP },
 		func(*Service) string { return "check.level: deep logs in, which nothing does over tcp" }},
 	{"check.level",
-		func(s *Service) bool { return s.Check.Level == LevelTLS && s.Protocol != TCP && !nodeSpeaksTLS(s) },
+		func(s *Service) bool { return s.Check.Level == LevelTLS && !nodeMaySpeakTLS(s) },
 		func(*Service) string {
 			return "check.level: tls needs nodes that begin with TLS (tls: passthrough or reencrypt)"
 		}},

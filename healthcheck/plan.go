@@ -134,6 +134,9 @@ func specOf(t *config.Topology, n *config.Node, s *config.Service) spec {
 	if s.TLS == config.Reencrypt { // our TLS, whoever is there
 		k.sni, k.verify, k.ca = t.TLS.NodeName, t.TLS.NodeVerify, t.TLS.NodeCA
 	}
+	if s.Protocol == config.TCP && s.TLS == config.TLSNone && s.Check.Level == config.LevelTLS {
+		k.tls = true // sessions are relayed unseen: that the node begins with TLS, only the level says
+	}
 	if k.level = levelOf(s, k.tls); k.level == config.LevelProtocol && s.Protocol == config.HTTP {
 		k.name, k.ask, k.strict = serverName(t, s), askOf(s), s.TLS != config.Passthrough
 	}

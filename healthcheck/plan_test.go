@@ -48,12 +48,14 @@ services:
   smtp: {check: {level: tcp}, proxy_protocol: v1}
   jmap: {proxy_protocol: none}
   x: {protocol: tcp, port: 7, listen: [":7"]}
-nodes: [{name: a, address: 10.0.0.1, services: [smtp, imaps, jmap, http, x], ports: {imaps: 10993}}]
+  y: {protocol: tcp, port: 8, listen: [":8"], check: {level: tls}}
+nodes: [{name: a, address: 10.0.0.1, services: [smtp, imaps, jmap, http, x, y], ports: {imaps: 10993}}]
 `, []string{
 			"a 25 smtp tcp v1 for smtp",
 			"a 10993 imap tls tls v2 for imaps",
 			"a 443 http protocol tls GET:/.well-known/jmap for jmap http",
 			"a 7 tcp tcp v2 for x",
+			"a 8 tcp tls tls v2 for y",
 		}},
 		{"http that is read here: jmap and webdav ask separately, http with jmap", `
 cluster: mail.example.org
