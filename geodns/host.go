@@ -12,8 +12,10 @@ type Host struct {
 	Name     string // fully qualified, in lower case
 	Index    int    // among Zones.Hosts
 	Services []string
-	Any      bool // one of Services is enough
+	Any      bool   // one of Services is enough
+	Fallback string // its second name, which leads to the next region; "": it has none
 
+	zone   *Zone
 	ttl    uint32
 	runs   []bool // by region: its nodes run what the host stands for
 	v4, v6 bool   // the families that its answers have; the same for every client

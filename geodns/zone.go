@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -19,15 +20,17 @@ type Zones struct {
 	serial    uint32
 	zones     map[string]*Zone // by name
 	fileOrder []uint8
+	now       func() time.Time // for signatures
 }
 
 // Zone is one zone: the names in it and what they have.
 type Zone struct {
 	Name string // fully qualified, in lower case
 
-	ttl   uint32
-	soa   *dns.SOA
-	names map[string]*name // by fully qualified name in lower case; with those that only have names below them
+	ttl    uint32
+	soa    *dns.SOA
+	signer *signer          // nil: the zone is not signed
+	names  map[string]*name // by fully qualified name in lower case; with those that only have names below them
 }
 
 // name is what one name of a zone has. With neither records nor a host it is an empty non-terminal (RFC 8020, 2).
@@ -37,24 +40,66 @@ type name struct {
 	next bool                // the host's second name, which leads to the next region
 }
 
-// NewZones makes the zones of a topology. The serial is that of their SOA records.
+// NewZones makes the zones of a topology. The serial is that of their SOA records. It reads the keys and certificates
+// that the topology names: where they change, the zones are to be made again.
 func NewZones(t *config.Topology, serial uint32) (*Zones, error) {
-	z := &Zones{topology: t, serial: serial, zones: make(map[string]*Zone), fileOrder: everyRegion(t)}
+	z := &Zones{topology: t, serial: serial, zones: make(map[string]*Zone), fileOrder: everyRegion(t), now: time.Now}
 	if t.DNS == nil {
 		return z, nil
 	}
 	for _, c := range t.DNS.Zones {
-		z.zones[dns.Fqdn(c.Name)] = &Zone{Name: dns.Fqdn(c.Name), ttl: uint32(c.TTL.Seconds()), names: make(map[string]*name)}
-	}
-	for _, c := range t.DNS.Zones {
-		if err := z.fill(z.zones[dns.Fqdn(c.Name)], c); err != nil {
+		zone := &Zone{Name: dns.Fqdn(c.Name), ttl: uint32(c.TTL.Seconds()), names: make(map[string]*name)}
+		z.zones[zone.Name] = zone
+		if err := z.readKeys(zone); err != nil {
 			return nil, err
 		}
 	}
-	for _, zone := range z.zones {
-		zone.addEmpty()
+	if err := z.fillAll(); err != nil {
+		return nil, err
 	}
 	return z, nil
+}
+
+// readKeys reads the keys of a zone, if zones are signed.
+func (z *Zones) readKeys(zone *Zone) error {
+	dir := z.topology.DNS.KeyDir
+	if dir == "" {
+		return nil
+	}
+	keys, err := ReadKeys(dir, zone.Name)
+	if err != nil {
+		return err
+	}
+	zone.signer = newSigner(zone.Name, keys, func() time.Time { return z.now() })
+	if len(zone.signer.keys) == 0 {
+		return fmt.Errorf("zone %q: %s has no key to sign it with: make one with posthouse dns keygen", strings.TrimSuffix(zone.Name, "."), dir)
+	}
+	zone.addKeys(keys)
+	return nil
+}
+
+// fillAll fills the zones: first with what the file says of each, then with what is made, which gives way to it and
+// may lie in another zone.
+func (z *Zones) fillAll() error {
+	for _, c := range z.topology.DNS.Zones {
+		if err := z.fill(z.zones[dns.Fqdn(c.Name)], c); err != nil {
+			return err
+		}
+	}
+	for _, c := range z.topology.DNS.Zones {
+		hosts := z.hostsOf(c)
+		z.addFallback(hosts)
+		z.addMail(c, hosts)
+	}
+	if err := z.addTLSA(); err != nil {
+		return err
+	}
+	for _, zone := range z.zones {
+		z.delegate(zone)
+		zone.addEmpty()
+		zone.levelTTL()
+	}
+	return nil
 }
 
 // zoneOf is the deepest zone that holds a name, or nil.
@@ -83,11 +128,42 @@ func (z *Zones) fill(zone *Zone, c *config.Zone) error {
 	z.addNameservers(zone, c)
 	for _, h := range c.Hosts {
 		host := newHost(z.topology, zone.absolute(h.Name), h, zone.ttl)
-		host.Index = len(z.Hosts)
+		host.Index, host.zone = len(z.Hosts), zone
 		z.Hosts = append(z.Hosts, host)
 		zone.at(host.Name).host = host
 	}
 	return zone.addRecords(c.Records)
+}
+
+// hostsOf is the hosts of one zone, in the order of the file.
+func (z *Zones) hostsOf(c *config.Zone) []*Host {
+	zone := z.zones[dns.Fqdn(c.Name)]
+	var hosts []*Host
+	for _, h := range z.Hosts {
+		if h.zone == zone {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// delegate tells the zone above, if it is one of ours, where this one begins.
+func (z *Zones) delegate(zone *Zone) {
+	parent := z.parent(zone)
+	if parent == nil {
+		return
+	}
+	for _, rr := range zone.names[zone.Name].sets[dns.TypeNS] {
+		parent.add(rr)
+	}
+	if zone.signer == nil {
+		return
+	}
+	for _, k := range zone.signer.keys {
+		if k.SignsKeys() {
+			parent.add(k.DS())
+		}
+	}
 }
 
 // absolute is a name of the file in full: relative to the zone unless it ends in a dot.
@@ -142,24 +218,25 @@ func (z *Zones) addNameservers(zone *Zone, c *config.Zone) {
 		zone.add(&dns.NS{Hdr: header(zone.Name, dns.TypeNS, zone.ttl), Ns: name})
 		if holder := z.zoneOf(name); holder != nil {
 			for _, a := range ns.Addresses {
-				holder.add(address(name, a, zone.ttl))
+				holder.add(addressRecord(name, a, zone.ttl))
 			}
 		}
 	}
 }
 
-// address is an A or AAAA record.
-func address(name string, a netip.Addr, ttl uint32) dns.RR {
+// addressRecord is an A or AAAA record.
+func addressRecord(name string, a netip.Addr, ttl uint32) dns.RR {
 	if a.Is4() {
 		return &dns.A{Hdr: header(name, dns.TypeA, ttl), A: a.AsSlice()}
 	}
 	return &dns.AAAA{Hdr: header(name, dns.TypeAAAA, ttl), AAAA: a.AsSlice()}
 }
 
-// addRecords adds the static records.
+// addRecords adds the static records. One without a TTL has the zone's, not that of the record before it
+// (RFC 2308, 4).
 func (z *Zone) addRecords(text string) error {
+	text = fmt.Sprintf("$TTL %d\n%s", z.ttl, text)
 	parser := dns.NewZoneParser(strings.NewReader(text), z.Name, "")
-	parser.SetDefaultTTL(z.ttl)
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
 		z.add(rr)
 	}
@@ -167,6 +244,24 @@ func (z *Zone) addRecords(text string) error {
 		return fmt.Errorf("zone %q: records: %w", strings.TrimSuffix(z.Name, "."), err)
 	}
 	return nil
+}
+
+// levelTTL gives the records of a set the least of their TTLs: they are kept as one (RFC 2181, 5.2).
+func (z *Zone) levelTTL() {
+	for _, n := range z.names {
+		for _, set := range n.sets {
+			least := set[0].Header().Ttl
+			for _, rr := range set {
+				least = min(least, rr.Header().Ttl)
+			}
+			for i, rr := range set {
+				if rr.Header().Ttl != least {
+					set[i] = dns.Copy(rr)
+					set[i].Header().Ttl = least
+				}
+			}
+		}
+	}
 }
 
 // addEmpty adds the names that have nothing but names below them.

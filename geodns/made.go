@@ -1,0 +1,91 @@
+package geodns
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"posthouse/config"
+)
+
+// addMail makes the records of a zone's mail domains. What the file has of the same name and type stands.
+func (z *Zones) addMail(c *config.Zone, hosts []*Host) {
+	for _, domain := range c.Domains {
+		m := &Mail{Domain: dns.Fqdn(domain), Hosts: hosts, TTL: uint32(c.TTL.Seconds()), TLSRPT: c.TLSRPT, topology: z.topology}
+		for _, set := range sets(m.Records()) {
+			z.suggest(set)
+		}
+		if web := m.Web(); web != nil {
+			for _, label := range WebNames {
+				z.suggestHost(label+"."+m.Domain, web)
+			}
+		}
+	}
+}
+
+// sets puts the records of each name and type together.
+func sets(records []dns.RR) [][]dns.RR {
+	var all [][]dns.RR
+	for _, rr := range records {
+		same := func(set []dns.RR) bool {
+			a, b := set[0].Header(), rr.Header()
+			return a.Name == b.Name && a.Rrtype == b.Rrtype
+		}
+		if i := slices.IndexFunc(all, same); i >= 0 {
+			all[i] = append(all[i], rr)
+		} else {
+			all = append(all, []dns.RR{rr})
+		}
+	}
+	return all
+}
+
+// suggest adds a set of records unless the name has its own.
+func (z *Zones) suggest(set []dns.RR) {
+	h := set[0].Header()
+	zone := z.zoneOf(h.Name)
+	if n := zone.names[h.Name]; n != nil && (n.sets[h.Rrtype] != nil || n.sets[dns.TypeCNAME] != nil) {
+		return
+	}
+	for _, rr := range set {
+		zone.add(rr)
+	}
+}
+
+// suggestHost makes a name lead where a host does, unless the file says where it leads.
+func (z *Zones) suggestHost(qname string, h *Host) {
+	zone := z.zoneOf(qname)
+	n := zone.at(qname)
+	if n.host == nil && n.sets[dns.TypeA] == nil && n.sets[dns.TypeAAAA] == nil && n.sets[dns.TypeCNAME] == nil {
+		n.host = h
+	}
+}
+
+// addFallback gives the host that takes mail its second name, where there is a second region to lead to.
+func (z *Zones) addFallback(hosts []*Host) {
+	i := slices.IndexFunc(hosts, func(h *Host) bool { return slices.Contains(h.Services, "smtp") })
+	places := 0
+	for _, r := range z.topology.Regions {
+		if len(r.Addresses) > 0 {
+			places++
+		}
+	}
+	if i < 0 || places < 2 {
+		return
+	}
+	h := hosts[i]
+	h.Fallback = fallbackName(h.Name, h.zone.Name)
+	z.suggestHost(h.Fallback, h)
+	if n := h.zone.names[h.Fallback]; n.host == h {
+		n.next = true
+	}
+}
+
+// fallbackName is the second name of a host that takes mail.
+func fallbackName(host, zone string) string {
+	if host == zone {
+		return "fallback." + zone
+	}
+	return "fallback-" + strings.TrimSuffix(host, "."+zone) + "." + zone
+}
