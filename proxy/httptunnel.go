@@ -140,7 +140,7 @@ func (c *conversation) connect(n *nodeConn, done func(relay.Result)) {
 	s := c.session
 	idle := s.service.Timeouts.Idle
 	if s.secure == nil && n.secure == nil {
-		s.relay.Store(&link{s.server.engine.Start(relay.Pair{Client: s.client, Node: n.tcp, Idle: idle, Done: done})})
+		s.relay.Store(&link{s.server.engine.Start(relay.Pair{Client: s.client, Node: n.tcp, Idle: idle, Done: func(r relay.Result) { go done(r) }})})
 		return
 	}
 	s.relay.Store(&link{startTunnel(&c.client, &n.stream, idle, done)})

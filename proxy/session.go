@@ -243,7 +243,10 @@ func (s *session) hand(a *attempt) {
 	}
 }
 
-func (s *session) relayEnded(r relay.Result) {
+// relayEnded is called on a thread of the relay that other sessions wait for, so what may wait for the log goes on by itself.
+func (s *session) relayEnded(r relay.Result) { go s.conclude(r) }
+
+func (s *session) conclude(r relay.Result) {
 	s.backend.End()
 	why := s.ended(r.End)
 	if s.refused && why != endCut && why != endDrained && why != endKilled {

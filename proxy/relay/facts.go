@@ -1,6 +1,9 @@
 package relay
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Facts is what can be told of a session from outside of its protocol.
 type Facts struct {
@@ -12,17 +15,24 @@ type Facts struct {
 	TLS           bool // the client has begun a TLS handshake: line ends cannot be seen
 }
 
-// Facts may be called from any goroutine.
-func (s *Session) Facts() Facts {
-	up, down := s.up.last.Load(), s.down.last.Load()
+// factsOf tells them from what is kept of each direction.
+func factsOf(up, down *record, tls bool) Facts {
+	moved := [...]int64{up.moved.Load(), down.moved.Load()} // before the stamps, which are written before it
+	u, d := up.last.Load(), down.last.Load()
 	return Facts{
-		Up: s.up.moved.Load(), Down: s.down.moved.Load(),
-		Silent:        time.Since(base) - max(up.when(), down.when()),
-		NodeSpokeLast: s.down.spoke.Load() >= s.up.spoke.Load(),
-		LineEnded:     down.has(lineEnded),
-		Flushed:       !up.has(moving) && !down.has(moving),
-		TLS:           s.up.tls.Load(),
+		Up: moved[0], Down: moved[1],
+		Silent:        time.Since(base) - max(u.when(), d.when()),
+		NodeSpokeLast: d.when() >= u.when(),
+		LineEnded:     d.has(lineEnded),
+		Flushed:       !u.has(moving) && !d.has(moving),
+		TLS:           tls,
 	}
+}
+
+// record is what is kept of a direction: one goroutine writes it, any may read.
+type record struct {
+	last  atomicStamp
+	moved atomic.Int64 // bytes that were passed on
 }
 
 // base is where stamps count from: the monotonic clock, so that a step of the wall clock ends no session.
@@ -39,6 +49,11 @@ const (
 )
 
 func stampNow(f stamp) stamp { return stamp(time.Since(base))<<flags | f }
+
+type atomicStamp struct{ v atomic.Uint64 }
+
+func (a *atomicStamp) Load() stamp   { return stamp(a.v.Load()) }
+func (a *atomicStamp) Store(s stamp) { a.v.Store(uint64(s)) }
 
 func (s stamp) when() time.Duration { return time.Duration(s >> flags) }
 func (s stamp) has(f stamp) bool    { return s&f != 0 }

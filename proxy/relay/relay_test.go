@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,19 +24,36 @@ func TestMain(m *testing.M) {
 
 const patience = 10 * time.Second
 
+// form is a way to relay. The engine's and the plain one behave alike.
+type form interface {
+	Start(Pair) Session
+	Close()
+}
+
+type plainForm struct{ pipes pipes }
+
+func (f *plainForm) Start(p Pair) Session { return startPlain(&f.pipes, p) }
+func (f *plainForm) Close()               { f.pipes.close() }
+
+// both runs a test with each form.
+func both(t *testing.T, test func(t *testing.T, f form)) {
+	t.Run("engine", func(t *testing.T) { test(t, new(Engine)) })
+	t.Run("plain", func(t *testing.T) { test(t, new(plainForm)) })
+}
+
 // rig is a relay between a client and a node.
 type rig struct {
 	t            testing.TB
 	client, node *net.TCPConn // the far ends
-	session      *Session
+	session      Session
 	result       chan Result
 }
 
-func newRig(t testing.TB, e *Engine, p Pair) *rig {
+func newRig(t testing.TB, e form, p Pair) *rig {
 	t.Helper()
 	r := &rig{t: t, result: make(chan Result, 1)}
-	r.client, p.Client = pair(t)
-	r.node, p.Node = pair(t)
+	r.client, p.Client = connection(t)
+	r.node, p.Node = connection(t)
 	p.Done = func(result Result) { r.result <- result }
 	r.session = e.Start(p)
 	t.Cleanup(func() {
@@ -44,8 +64,8 @@ func newRig(t testing.TB, e *Engine, p Pair) *rig {
 	return r
 }
 
-// pair is the two ends of a connection.
-func pair(t testing.TB) (far, near *net.TCPConn) {
+// connection is the two ends of a connection.
+func connection(t testing.TB) (far, near *net.TCPConn) {
 	t.Helper()
 	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -106,9 +126,11 @@ func hearReset(t testing.TB, c *net.TCPConn) {
 	}
 }
 
-func TestHalfClose(t *testing.T) {
+func TestHalfClose(t *testing.T) { both(t, testHalfClose) }
+
+func testHalfClose(t *testing.T, f form) {
 	t.Run("client first", func(t *testing.T) {
-		r := newRig(t, new(Engine), Pair{First: []byte("hello\n")})
+		r := newRig(t, f, Pair{First: []byte("hello\n")})
 		hear(t, r.client, "hello\n")
 		say(t, r.client, "all I have")
 		r.client.CloseWrite()
@@ -121,7 +143,7 @@ func TestHalfClose(t *testing.T) {
 		r.expect(Result{Up: 10, Down: 19, End: ClientLeft})
 	})
 	t.Run("node first", func(t *testing.T) {
-		r := newRig(t, new(Engine), Pair{})
+		r := newRig(t, f, Pair{})
 		say(t, r.node, "bye")
 		r.node.CloseWrite()
 		hear(t, r.client, "bye")
@@ -134,16 +156,18 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
-func TestReset(t *testing.T) {
+func TestReset(t *testing.T) { both(t, testReset) }
+
+func testReset(t *testing.T, f form) {
 	t.Run("by the client", func(t *testing.T) {
-		r := newRig(t, new(Engine), Pair{})
+		r := newRig(t, f, Pair{})
 		r.client.SetLinger(0)
 		r.client.Close()
 		hearReset(t, r.node)
 		r.expect(Result{End: ClientReset})
 	})
 	t.Run("by the node", func(t *testing.T) {
-		r := newRig(t, new(Engine), Pair{})
+		r := newRig(t, f, Pair{})
 		r.node.SetLinger(0)
 		r.node.Close()
 		hearReset(t, r.client)
@@ -152,8 +176,10 @@ func TestReset(t *testing.T) {
 }
 
 // A node that says goodbye and closes with input unread resets; its words must get through all the same.
-func TestWordsBeforeReset(t *testing.T) {
-	r := newRig(t, new(Engine), Pair{})
+func TestWordsBeforeReset(t *testing.T) { both(t, testWordsBeforeReset) }
+
+func testWordsBeforeReset(t *testing.T, f form) {
+	r := newRig(t, f, Pair{})
 	say(t, r.client, "unread\r\n")
 	say(t, r.node, "421 bye\r\n")
 	r.node.Close()
@@ -166,9 +192,11 @@ func TestWordsBeforeReset(t *testing.T) {
 	<-r.result
 }
 
-func TestIdle(t *testing.T) {
+func TestIdle(t *testing.T) { both(t, testIdle) }
+
+func testIdle(t *testing.T, f form) {
 	const idle = 200 * time.Millisecond
-	r := newRig(t, new(Engine), Pair{Idle: idle})
+	r := newRig(t, f, Pair{Idle: idle})
 	began := time.Now()
 	for time.Since(began) < 2*idle { // bytes one way keep both alive
 		say(t, r.node, "x")
@@ -187,8 +215,10 @@ func TestIdle(t *testing.T) {
 }
 
 // A peer that reads nothing while the other writes moves no bytes: that is silence too.
-func TestStalledReaderIsIdle(t *testing.T) {
-	r := newRig(t, new(Engine), Pair{Idle: 300 * time.Millisecond})
+func TestStalledReaderIsIdle(t *testing.T) { both(t, testStalledReaderIsIdle) }
+
+func testStalledReaderIsIdle(t *testing.T, f form) {
+	r := newRig(t, f, Pair{Idle: 300 * time.Millisecond})
 	go func() {
 		io.Copy(r.node, endless{})
 	}()
@@ -202,9 +232,11 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 // Bulk goes through pipes and through buffers, both ways at once, and stays the same.
-func TestBulk(t *testing.T) {
-	e := new(Engine)
-	r := newRig(t, e, Pair{})
+func TestBulk(t *testing.T) { both(t, testBulk) }
+
+func testBulk(t *testing.T, f form) {
+	before := openPipes(t)
+	r := newRig(t, f, Pair{})
 	content := bytes.Repeat([]byte("0123456789abcdef\n"), 1<<20)
 	for _, ends := range [][2]*net.TCPConn{{r.client, r.node}, {r.node, r.client}} {
 		go func() {
@@ -230,37 +262,36 @@ func TestBulk(t *testing.T) {
 	if got.Up != int64(len(content)) || got.Down != int64(len(content)) {
 		t.Errorf("result = %+v", got)
 	}
-	if len(e.pipes.free.free) == 0 {
+	if openPipes(t) == before {
 		t.Error("bulk was not spliced")
 	}
 }
 
-// Bulk that stops holds no pipe.
-func TestPipeGoesBack(t *testing.T) {
-	e := new(Engine)
-	r := newRig(t, e, Pair{})
+// Bulk that stops holds no pipe: the next session has it. Each loop keeps pipes of its own.
+func TestPipeGoesBack(t *testing.T) { both(t, testPipeGoesBack) }
+
+func testPipeGoesBack(t *testing.T, f form) {
+	before := openPipes(t)
 	content := make([]byte, 8<<20)
-	go r.node.Write(content)
-	if _, err := io.ReadFull(r.client, make([]byte, len(content))); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(patience); ; {
-		e.pipes.free.mu.Lock()
-		free := len(e.pipes.free.free)
-		e.pipes.free.mu.Unlock()
-		if free == 1 {
-			break
+	for range 8 {
+		r := newRig(t, f, Pair{})
+		go r.node.Write(content)
+		if _, err := io.ReadFull(r.client, make([]byte, len(content))); err != nil {
+			t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d pipes are free, want 1", free)
-		}
+		say(t, r.node, "and on")
+		hear(t, r.client, "and on")
 	}
-	say(t, r.node, "and on")
-	hear(t, r.client, "and on")
+	most := before + 2*(max(Loops(), 1)+1)
+	if after := openPipes(t); after > most {
+		t.Errorf("%d ends of pipes for 8 idle sessions, want %d at most", after, most)
+	}
 }
 
-func TestFacts(t *testing.T) {
-	r := newRig(t, new(Engine), Pair{First: []byte("* OK\r\n")})
+func TestFacts(t *testing.T) { both(t, testFacts) }
+
+func testFacts(t *testing.T, f form) {
+	r := newRig(t, f, Pair{First: []byte("* OK\r\n")})
 	steps := []struct {
 		from, to    *net.TCPConn
 		text        string
@@ -278,30 +309,32 @@ func TestFacts(t *testing.T) {
 	for _, step := range steps {
 		say(t, step.from, step.text)
 		hear(t, step.to, step.text)
-		var f Facts
+		var facts Facts
 		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-			f = r.session.Facts()
-			if f.Flushed && f.NodeSpokeLast == step.node && f.LineEnded == step.ended && f.TLS == step.tls {
+			facts = r.session.Facts()
+			if facts.Flushed && facts.NodeSpokeLast == step.node && facts.LineEnded == step.ended && facts.TLS == step.tls {
 				break
 			}
 		}
-		if !f.Flushed || f.NodeSpokeLast != step.node || f.LineEnded != step.ended || f.TLS != step.tls || f.Silent > time.Second {
-			t.Errorf("after %q: %+v", step.text, f)
+		if !facts.Flushed || facts.NodeSpokeLast != step.node || facts.LineEnded != step.ended || facts.TLS != step.tls || facts.Silent > time.Second {
+			t.Errorf("after %q: %+v", step.text, facts)
 		}
 	}
 }
 
 // What waits for a reader is not flushed.
-func TestFactsOfStalledReader(t *testing.T) {
-	r := newRig(t, new(Engine), Pair{})
+func TestFactsOfStalledReader(t *testing.T) { both(t, testFactsOfStalledReader) }
+
+func testFactsOfStalledReader(t *testing.T, f form) {
+	r := newRig(t, f, Pair{})
 	go io.Copy(r.node, endless{})
 	for deadline := time.Now().Add(patience); ; {
-		f := r.session.Facts()
-		if !f.Flushed && f.Silent > 50*time.Millisecond {
+		facts := r.session.Facts()
+		if !facts.Flushed && facts.Silent > 50*time.Millisecond {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("facts = %+v, want them not flushed", f)
+			t.Fatalf("facts = %+v, want them not flushed", facts)
 		}
 	}
 	r.session.Close(Cut)
@@ -310,9 +343,11 @@ func TestFactsOfStalledReader(t *testing.T) {
 	}
 }
 
-func TestClose(t *testing.T) {
+func TestClose(t *testing.T) { both(t, testClose) }
+
+func testClose(t *testing.T, f form) {
 	for _, why := range []End{Drained, Cut} {
-		r := newRig(t, new(Engine), Pair{})
+		r := newRig(t, f, Pair{})
 		say(t, r.node, "x")
 		hear(t, r.client, "x")
 		r.session.Close(why)
@@ -328,51 +363,111 @@ func TestClose(t *testing.T) {
 func TestHalfClosedLimit(t *testing.T) {
 	const before = halfClosed + time.Minute
 	long := stampNow(0) - stamp(before)<<flags
-	r := newRig(t, new(Engine), Pair{Idle: time.Hour})
-	r.session.up.last.Store(long)
-	r.session.down.last.Store(long)
+	r := newRig(t, new(plainForm), Pair{Idle: time.Hour})
+	s := r.session.(*plain)
+	s.up.last.Store(long)
+	s.down.last.Store(long)
 	r.client.CloseWrite()
 	hearEnd(t, r.node)
-	for deadline := time.Now().Add(patience); r.session.running.Load() != 1; {
+	for deadline := time.Now().Add(patience); s.running.Load() != 1; {
 		if time.Now().After(deadline) {
 			t.Fatal("the client's direction did not end")
 		}
 	}
-	r.session.watch() // what the timer calls
+	s.watch() // what the timer calls
 	say(t, r.node, "a late answer")
 	hear(t, r.client, "a late answer")
 
-	for !r.session.Facts().Flushed { // the direction does not touch its stamp after that
+	for !s.Facts().Flushed { // the direction does not touch its stamp after that
 	}
-	r.session.down.last.Store(long)
-	r.session.half.Store(long)
-	r.session.watch()
+	s.down.last.Store(long)
+	s.half.Store(long)
+	s.watch()
 	hearEnd(t, r.client)
 	r.expect(Result{Down: 13, End: ClientLeft})
 }
 
-// Thousands of sessions that come and go leave no descriptor behind.
-func TestDescriptors(t *testing.T) {
-	e := new(Engine)
-	before := descriptors(t)
-	for range 200 {
-		r := newRig(t, e, Pair{})
-		say(t, r.client, "x")
-		hear(t, r.node, "x")
-		r.client.Close()
-		hearEnd(t, r.node)
-		r.node.Close()
-		<-r.result
+// TestDescriptors: sessions that come and go leave no descriptor and no goroutine behind. POSTHOUSE_SESSIONS is how many; 100000 take a minute.
+func TestDescriptors(t *testing.T) { both(t, testDescriptors) }
+
+func testDescriptors(t *testing.T, f form) {
+	sessions := 500
+	if n, err := strconv.Atoi(os.Getenv("POSTHOUSE_SESSIONS")); err == nil {
+		sessions = n
 	}
-	if after := descriptors(t); after > before+5 {
+	once := func() {
+		result := make(chan Result)
+		client, near := connection(t)
+		node, far := connection(t)
+		f.Start(Pair{Client: near, Node: far, Idle: time.Hour, Done: func(r Result) { result <- r }})
+		say(t, client, "x")
+		hear(t, node, "x")
+		client.Close()
+		hearEnd(t, node)
+		node.Close()
+		if got, want := <-result, (Result{Up: 1, End: ClientLeft}); got != want {
+			t.Fatalf("result = %+v, want %+v", got, want)
+		}
+	}
+	once() // starts the loops
+	before, goroutines := descriptors(t), runtime.NumGoroutine()
+	for range sessions {
+		once()
+	}
+	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors, before %d", after, before)
+	}
+	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), goroutines)
+		}
+	}
+	f.Close()
+}
+
+// TestAllowed is the limit of silence, in minutes.
+func TestAllowed(t *testing.T) {
+	const minute = time.Minute
+	rows := []struct{ idle, silent, half, want time.Duration }{
+		{30, 0, -1, 30},
+		{30, 29, -1, 1},
+		{30, 30, -1, 0},
+		{30, 29, 0, 10}, // the node has its time to answer that
+		{30, 29, 10, 0}, // it had it
+		{30, 3, 10, 7},  // it does answer
+		{5, 4, 1, 4},    // no longer than without
+	}
+	for _, row := range rows {
+		half := row.half
+		if half > 0 {
+			half *= minute
+		}
+		if got := allowed(row.idle*minute, row.silent*minute, half); got != row.want*minute {
+			t.Errorf("allowed(%d, %d, %d) = %v, want %v", row.idle, row.silent, row.half, got, row.want*minute)
+		}
 	}
 }
 
-func descriptors(t *testing.T) int {
+func descriptors(t testing.TB) int { return len(open(t)) }
+
+func openPipes(t testing.TB) (n int) {
+	for _, what := range open(t) {
+		if strings.HasPrefix(what, "pipe:") {
+			n++
+		}
+	}
+	return n
+}
+
+// open is what the descriptors of this process are.
+func open(t testing.TB) (all []string) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Skip(err)
 	}
-	return len(entries)
+	for _, entry := range entries {
+		what, _ := os.Readlink("/proc/self/fd/" + entry.Name())
+		all = append(all, what)
+	}
+	return all
 }

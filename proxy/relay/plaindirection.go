@@ -23,16 +23,16 @@ const bulk = 2
 
 // direction moves bytes from src to dst.
 type direction struct {
-	session  *Session
-	engine   *Engine
+	record
+
+	session  *plain
+	kept     *pipes
 	src, dst *net.TCPConn
 	in       syscall.RawConn
 	receive  func(uintptr) bool // tryRead, made once
 	fromNode bool
 
-	last  atomicStamp
 	spoke atomicStamp // when src last said something: taken before it is passed on, so that the answer is surely later
-	moved atomic.Int64
 	tls   atomic.Bool
 
 	// What tryRead leaves behind.
@@ -41,13 +41,8 @@ type direction struct {
 	err   error
 }
 
-type atomicStamp struct{ v atomic.Uint64 }
-
-func (a *atomicStamp) Load() stamp   { return stamp(a.v.Load()) }
-func (a *atomicStamp) Store(s stamp) { a.v.Store(uint64(s)) }
-
-func (d *direction) join(s *Session, e *Engine, src, dst *net.TCPConn) {
-	d.session, d.engine, d.src, d.dst = s, e, src, dst
+func (d *direction) join(s *plain, kept *pipes, src, dst *net.TCPConn) {
+	d.session, d.kept, d.src, d.dst = s, kept, src, dst
 	d.fromNode = d == &s.down
 	d.in, d.err = src.SyscallConn()
 	d.receive = d.tryRead
@@ -136,11 +131,13 @@ func (d *direction) pass(b []byte) error {
 	d.spoke.Store(stampNow(0))
 	d.last.Store(d.last.Load() | moving)
 	n, err := d.dst.Write(b)
+	if err == nil {
+		d.last.Store(stampNow(stampLine(b)))
+	}
 	d.moved.Add(int64(n))
 	if err != nil {
 		return writeError{err}
 	}
-	d.last.Store(stampNow(stampLine(b)))
 	return nil
 }
 
@@ -185,22 +182,5 @@ func (d *direction) discard() {
 	d.src.SetReadDeadline(time.Now().Add(lastWords))
 	for d.read() == nil {
 		d.giveBack()
-	}
-}
-
-// passReset makes the coming close of c a reset, unless it would overtake bytes that c has not got yet.
-func passReset(c *net.TCPConn) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
-	unsent := 1
-	raw.Control(func(fd uintptr) {
-		if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
-			unsent = n
-		}
-	})
-	if unsent == 0 {
-		c.SetLinger(0)
 	}
 }

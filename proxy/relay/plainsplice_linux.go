@@ -2,20 +2,15 @@ package relay
 
 import (
 	"io"
+	"net"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is what a pipe holds: with 64 KiB, the default, splicing is no gain over copying.
-const pipeSize = 1 << 20
-
 // spare is how many empty pipes are kept. More streams than this at one moment make and close pipes of their own.
 const spare = 32
-
-// pipe has room for bulk on its way through the kernel.
-type pipe struct{ r, w int }
 
 // pipes lends pipes. A pipe goes back as soon as it is empty: one parked in each direction of an idle session would be
 // 55 KiB of kernel memory and 6 descriptors.
@@ -25,12 +20,7 @@ func (p *pipes) get() (pipe, error) {
 	if free, ok := p.free.pop(); ok {
 		return free, nil
 	}
-	var fd [2]int
-	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return pipe{}, err
-	}
-	unix.FcntlInt(uintptr(fd[0]), unix.F_SETPIPE_SZ, pipeSize) // refused over the user's soft limit; it works with less
-	return pipe{fd[0], fd[1]}, nil
+	return openPipe()
 }
 
 func (p *pipes) put(empty pipe) {
@@ -39,15 +29,9 @@ func (p *pipes) put(empty pipe) {
 	}
 }
 
-func (p pipe) close() {
-	unix.Close(p.r)
-	unix.Close(p.w)
-}
-
-// Close gives up the pipes that are kept. No session may be running.
-func (e *Engine) Close() {
+func (p *pipes) close() {
 	for {
-		free, ok := e.pipes.free.pop()
+		free, ok := p.free.pop()
 		if !ok {
 			return
 		}
@@ -58,7 +42,7 @@ func (e *Engine) Close() {
 // splice moves bytes from socket to socket inside the kernel until src has none for the moment. Where there is no
 // descriptor for a pipe nothing has moved, and copying goes on.
 func (d *direction) splice() error {
-	p, err := d.engine.pipes.get()
+	p, err := d.kept.get()
 	if err != nil {
 		return nil
 	}
@@ -70,7 +54,7 @@ func (d *direction) splice() error {
 	for {
 		n, err := d.fill(p)
 		if n == 0 {
-			d.engine.pipes.put(p)
+			d.kept.put(p)
 			return err
 		}
 		d.spoke.Store(stampNow(0))
@@ -125,11 +109,11 @@ func drain(p pipe, out syscall.RawConn, n int) (sent int, err error) {
 	return sent, nil
 }
 
-func spliceOnce(from, to, most int) (int, error) {
-	for {
-		n, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-		if err != unix.EINTR {
-			return int(n), err
-		}
+// passReset makes the coming close of c a reset, unless it would overtake bytes that c has not got yet.
+func passReset(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
 	}
+	raw.Control(func(fd uintptr) { resetOnClose(int(fd)) })
 }

@@ -1,0 +1,94 @@
+package relay
+
+import (
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// loops is one for each processor that the affinity mask and the limits of the control group leave us, as the program found them.
+var loops = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+
+// Loops is how many threads an Engine takes for itself. With GOMAXPROCS above that they wait for the next event for some milliseconds
+// without giving their processor back to Go's scheduler, which halves what a lonely session costs.
+func Loops() int { return loops }
+
+// Engine starts sessions. The zero value is ready.
+type Engine struct {
+	pipes pipes // of plain sessions
+
+	once    sync.Once
+	loops   []*loop // none: there were no descriptors for them
+	next    atomic.Uint32
+	running sync.WaitGroup
+}
+
+// Start takes the pair over and returns at once.
+func (e *Engine) Start(p Pair) Session {
+	e.once.Do(e.open)
+	if len(e.loops) == 0 {
+		return startPlain(&e.pipes, p)
+	}
+	client, node, err := takeBoth(p.Client, p.Node)
+	if err != nil { // no descriptor is left for the moment in which there are two of a socket
+		return startPlain(&e.pipes, p)
+	}
+	l := e.loops[e.next.Add(1)%uint32(len(e.loops))]
+	s := newPair(l, client, node, p)
+	l.post(letter{pair: s, first: p.First})
+	return s
+}
+
+func (e *Engine) open() {
+	lend := runtime.GOMAXPROCS(0) <= loops
+	for range loops {
+		l, err := newLoop(lend)
+		if err != nil {
+			continue
+		}
+		e.loops = append(e.loops, l)
+		e.running.Go(l.run)
+	}
+}
+
+// Close ends the loops, and with them what still runs. No session begins after it.
+func (e *Engine) Close() {
+	e.once.Do(func() {})
+	for _, l := range e.loops {
+		l.post(letter{stop: true})
+	}
+	e.running.Wait()
+	e.loops = nil
+	e.pipes.close()
+}
+
+// takeBoth takes two sockets, or none.
+func takeBoth(client, node *net.TCPConn) (c, n int, err error) {
+	if c, err = duplicate(client); err != nil {
+		return 0, 0, err
+	}
+	if n, err = duplicate(node); err != nil {
+		unix.Close(c)
+		return 0, 0, err
+	}
+	client.Close()
+	node.Close()
+	return c, n, nil
+}
+
+// duplicate is a second descriptor of a socket, which Go's poller does not know: it forgets the first one when that is closed. A session
+// that is registered there costs a wake-up for each piece, and three quarters of a KiB.
+func duplicate(c *net.TCPConn) (fd int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	failed := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if failed != nil {
+		return 0, failed
+	}
+	return fd, err
+}

@@ -1,0 +1,39 @@
+package relay
+
+import "golang.org/x/sys/unix"
+
+// pipeSize is what a pipe holds: with 64 KiB, the default, splicing is no gain over copying.
+const pipeSize = 1 << 20
+
+// pipe has room for bulk on its way through the kernel.
+type pipe struct{ r, w int }
+
+func openPipe() (pipe, error) {
+	var fd [2]int
+	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return pipe{}, err
+	}
+	unix.FcntlInt(uintptr(fd[0]), unix.F_SETPIPE_SZ, pipeSize) // refused over the user's soft limit; it works with less
+	return pipe{fd[0], fd[1]}, nil
+}
+
+func (p pipe) close() {
+	unix.Close(p.r)
+	unix.Close(p.w)
+}
+
+func spliceOnce(from, to, most int) (int, error) {
+	for {
+		n, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		if err != unix.EINTR {
+			return int(n), err
+		}
+	}
+}
+
+// resetOnClose makes the coming close of a socket a reset, unless it would overtake bytes that its peer has not got yet.
+func resetOnClose(fd int) {
+	if unsent, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil || unsent == 0 {
+		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+}
