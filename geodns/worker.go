@@ -1,0 +1,51 @@
+package geodns
+
+import (
+	"net/netip"
+	"time"
+)
+
+// worker answers for one thread, or for one connection.
+type worker struct {
+	server  *Server
+	metrics *Metrics
+	cell    int // of the counts
+
+	serving *serving // as of begin
+	now     uint32   // Unix time, as of begin
+
+	asking asking
+	cookie [wholeCookie]byte // what the answer brings back
+}
+
+func (s *Server) newWorker(cell int) *worker {
+	return &worker{server: s, metrics: s.Metrics, cell: cell}
+}
+
+// begin takes the data and the time of now for the questions that have come together.
+func (w *worker) begin() {
+	w.serving = w.server.serving.Load()
+	w.now = uint32(time.Now().Unix())
+}
+
+// answerUDP writes the answer to a packet to out, which has room for the largest, and returns its size; 0: there is none.
+func (w *worker) answerUDP(packet []byte, from netip.Addr, out []byte) int {
+	if n := w.fast(packet, from, true, out); n >= 0 {
+		return n
+	}
+	n := len(w.slow(packet, from, true, out[:0]))
+	if n == 0 || n > len(out) {
+		w.metrics.unanswered.Inc()
+		return 0
+	}
+	return n
+}
+
+// answerTCP appends the answer to a packet to out.
+func (w *worker) answerTCP(packet []byte, from netip.Addr, out []byte) []byte {
+	free := out[len(out):cap(out)]
+	if n := w.fast(packet, from, false, free); n >= 0 {
+		return out[:len(out)+n]
+	}
+	return w.slow(packet, from, false, out)
+}
