@@ -44,6 +44,7 @@ type Sample struct {
 	Cost     float64 // in the line's unit; less is better
 	Rate     float64 // a second; 0: not known, as what follows
 	P50, P99 float64 // latency in µs
+	P999     float64 // not in the tables
 	Busy     float64 // share of the time that the server was on its core
 }
 

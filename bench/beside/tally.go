@@ -71,6 +71,7 @@ func (t *Tally) sample(cpu, wall time.Duration, scale float64) Sample {
 		Rate: t.units / wall.Seconds(),
 		P50:  t.percentile(0.50),
 		P99:  t.percentile(0.99),
+		P999: t.percentile(0.999),
 		Busy: cpu.Seconds() / wall.Seconds(),
 	}
 }

@@ -110,7 +110,7 @@ func (c *client) send() error {
 // next counts the request, and sends another one.
 func (c *client) next() error {
 	l := c.load
-	l.count(time.Since(c.began))
+	l.Add(time.Since(c.began))
 	if l.stopping {
 		c.leave()
 		return nil

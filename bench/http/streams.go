@@ -12,65 +12,70 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"posthouse/bench/measure"
+	"posthouse/bench/beside"
 	"posthouse/bench/raw"
 )
 
-// held is the memory of idle streams of events, in bytes each.
-type held struct {
-	process float64 // of the server
-	kernel  float64 // of the whole machine: for client, server and node
+// streamsRow measures the memory of idle streams: two lines of the table.
+func (b *bench) streamsRow(prefix string, v variant, config *tls.Config) *row {
+	var direct beside.Memory
+	name := prefix + "idle stream of events, process"
+	return &row{
+		Lines:   []beside.Line{{Name: name, Unit: "KiB"}, {Name: name + " and kernel", Unit: "KiB"}},
+		Variant: v,
+		Fresh:   true,
+		Before: func() (err error) {
+			direct, err = b.hold(beside.Direct[variant](b.node.addrs[0]), nil)
+			return err
+		},
+		Run: func(p *server) ([]beside.Sample, error) {
+			m, err := b.hold(p, config)
+			each := func(bytes int64) beside.Sample {
+				return beside.Sample{Cost: float64(bytes) / 1024 / float64(b.streams)}
+			}
+			return []beside.Sample{each(m.Process), each(m.Process + m.Kernel - direct.Kernel)}, err
+		},
+	}
 }
 
 // openAtATime streams: a storm would measure buffers for handshakes.
 const openAtATime = 50
 
 // hold opens streams through a server that has just been started, lets them idle, looks at the memory, and sees that all of them
-// are alive. Without a process it is the nodes themselves that clients go to.
-func (b *bench) hold(p *peer, streams int, config *tls.Config) (held, error) {
-	l := &load{loop: b.loop, to: p.addr, work: &work{method: "GET", path: "/jmap/eventsource/?types=*&closeafter=no&ping=0", tls: config}}
-	b.node.began(p.scheme())
-	clients := make([]*subscriber, 0, streams)
+// are alive. Without a server it is the nodes themselves that clients go to.
+func (b *bench) hold(p *server, config *tls.Config) (m beside.Memory, err error) {
+	l := &load{loop: b.loop, to: p.Addr, work: &work{method: "GET", path: "/jmap/eventsource/?types=*&closeafter=no&ping=0", tls: config}}
+	b.node.began(schemeOf(p))
+	clients := make([]*subscriber, 0, b.streams)
 	defer func() { b.leave(l, clients) }()
 	if err := b.turn(l, time.Now().Add(b.settle/2)); err != nil {
-		return held{}, err
+		return m, err
 	}
-	before, err := memory(p)
+	before, err := p.Memory()
 	if err != nil {
-		return held{}, err
+		return m, err
 	}
-	for len(clients) < streams {
-		for range min(openAtATime, streams-len(clients)) {
+	for len(clients) < b.streams {
+		for range min(openAtATime, b.streams-len(clients)) {
 			c := &subscriber{load: l}
 			clients = append(clients, c)
 			if err := c.open(raw.Source(len(clients) - 1)); err != nil {
-				return held{}, err
+				return m, err
 			}
 		}
 		if err := b.events(l, clients, 1); err != nil {
-			return held{}, err
+			return m, err
 		}
 	}
 	if err := b.turn(l, time.Now().Add(b.settle)); err != nil {
-		return held{}, err
+		return m, err
 	}
-	after, err := memory(p)
+	after, err := p.Memory()
 	if err != nil {
-		return held{}, err
+		return m, err
 	}
 	b.node.event()
-	n := float64(streams)
-	return held{(after.process - before.process) / n, (after.kernel - before.kernel) / n}, b.events(l, clients, 2)
-}
-
-// memory is what a server and the kernel hold in all.
-func memory(p *peer) (held, error) {
-	kernel, err := measure.KernelMemory()
-	if err != nil || p.process == nil {
-		return held{kernel: float64(kernel)}, err
-	}
-	process, err := measure.PSS(p.process.PIDs())
-	return held{float64(process), float64(kernel)}, err
+	return after.Less(before), b.events(l, clients, 2)
 }
 
 // events waits until every client has seen so many.
@@ -131,7 +136,7 @@ func (c *subscriber) open(from netip.Addr) error {
 
 // Ready sends the request, and reads what there is.
 func (c *subscriber) Ready(uint32) {
-	if err := c.step(); err != nil && err != unix.EAGAIN {
+	if err := c.step(); err != unix.EAGAIN { // it goes on until there is an error
 		c.load.wrong(fmt.Errorf("a stream, after %d events: %w", c.events, err))
 	}
 }

@@ -18,6 +18,7 @@ type work struct {
 	each         bool
 	tls          *tls.Config // nil: plain
 	resumed      bool        // of a new connection each: all but the first of a client resume
+	scale        float64     // from seconds of CPU for a request to the line's unit
 }
 
 // digits is how long the numbers in a request are: their places stay, so that a request is made by writing over them.
