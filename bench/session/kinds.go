@@ -33,7 +33,7 @@ type (
 	row    = beside.Row[variant]
 )
 
-const nginx = "nginx"
+const nginx, haproxy = "nginx", "haproxy"
 
 // kinds are the servers that are compared.
 var kinds = []*kind{
@@ -43,7 +43,7 @@ var kinds = []*kind{
 	{Name: nginx, Config: "nginx.conf", Command: func(_ *beside.Site, file string, _ variant) []string {
 		return []string{"/usr/sbin/nginx", "-p", filepath.Dir(file), "-c", file, "-e", "stderr"}
 	}},
-	{Name: "haproxy", Config: "haproxy.cfg", Command: func(_ *beside.Site, file string, _ variant) []string {
+	{Name: haproxy, Config: "haproxy.cfg", Command: func(_ *beside.Site, file string, _ variant) []string {
 		return []string{"/usr/sbin/haproxy", "-db", "-f", file}
 	}},
 }

@@ -18,6 +18,7 @@ type work struct {
 	size    int         // of bulk
 	clients int         // at a time
 	each    bool        // a new session each
+	idle    int         // sessions beside them on which nothing happens
 	tls     *tls.Config // nil: plain
 	scale   float64     // from seconds of CPU to the line's unit
 }
@@ -39,6 +40,11 @@ type load struct {
 func (b *bench) newLoad(p *server, w *work) *load {
 	b.node.began(p)
 	return &load{bench: b, loop: b.loop, to: p.Addr, greets: p.Variant.greets, work: w}
+}
+
+// beside is another load of the same server.
+func (l *load) beside(w *work) *load {
+	return &load{bench: l.bench, loop: l.loop, to: l.to, greets: l.greets, work: w}
 }
 
 // dial connects a client, and shakes hands if that is its work.
@@ -72,21 +78,36 @@ func (l *load) open() error {
 
 const leaveTime = 5 * time.Second // that the last answers may take
 
+// openAll adds the clients that the work is for.
+func (l *load) openAll() error {
+	for range l.work.clients {
+		if err := l.open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // drive puts a server to work, and returns what it cost.
 func (b *bench) drive(p *server, w *work) (s beside.Sample, err error) {
 	l := b.newLoad(p, w)
 	if w.verb == take {
 		b.node.moved = func(n int) { l.Moved(float64(n) / gigabyte) }
 	}
-	for range w.clients {
-		if err := l.open(); err != nil {
-			return s, err
-		}
+	idle := l.beside(&work{verb: say, clients: w.idle, tls: w.tls})
+	if err := idle.hold(w.idle); err != nil {
+		return s, err
+	}
+	if err := l.openAll(); err != nil {
+		return s, err
 	}
 	if s, err = l.Count(p.PIDs, b.site.Time, w.scale, l.run); err != nil {
 		return s, err
 	}
-	return s, l.finish()
+	if err := l.finish(); err != nil {
+		return s, err
+	}
+	return s, idle.release()
 }
 
 // finish lets the clients get their answers and leave.
@@ -95,7 +116,7 @@ func (l *load) finish() error {
 	if err := l.until(leaveTime, func() bool { return l.live == 0 }); err != nil {
 		return fmt.Errorf("%d clients have no answer: %w", l.live, err)
 	}
-	return l.gone()
+	return nil
 }
 
 // gone waits until the nodes have noticed that the clients are, so that nothing of this is left for the next one.

@@ -15,7 +15,8 @@ type bench struct {
 	cert     raw.Certificate
 	loop     *raw.Loop
 	node     *node
-	sessions int           // that idle
+	sessions int           // that idle, where their memory is measured
+	most     int           // that idle beside others
 	settle   time.Duration // that a server has to give memory back, and the kernel to free what is dead
 }
 
@@ -29,7 +30,8 @@ func prepare(s *beside.Site) (*beside.Contest[variant], error) {
 	if s.Quick {
 		b.sessions, b.settle = 200, 200*time.Millisecond
 	}
-	b.sessions = min(b.sessions, b.mostSessions())
+	b.most = min(50_000, b.mostSessions()-crowd)
+	b.sessions = min(b.sessions, b.most)
 	var err error
 	if b.cert, err = raw.NewCertificate(s.Dir); err != nil {
 		return nil, err

@@ -40,13 +40,26 @@ func (b *bench) rows() []*row {
 		b.driven("the same, IMAP greeting", "µs", greeted, connect, beside.Goal{Ratio: 0.95}),
 		b.driven("the same, IMAP greeting, PROXY v2 out (nginx: v1)", "µs", mail, connect, beside.Goal{Ratio: 0.90}),
 		b.driven("the same, and a log line each", "µs", logged, connect, beside.Goal{Ratio: 0.90}),
+	}
+	for _, count := range []int{1, 100, 1024} {
+		name := fmt.Sprintf("connect, a line each way, close: nodes: %d", count)
+		r := b.driven(name, "µs", variant{nodes: count}, connect, beside.Goal{Ratio: 0.95})
+		r.Fresh = true // probes of so many nodes are not to go on beside other rows
+		rows = append(rows, r)
+	}
+	many := line
+	many.idle = b.most
+	rows = append(rows,
 		b.driven("a line each way, 64 live sessions", "µs", plain, line, beside.Goal{Ratio: 1.00}),
 		b.driven("a line each way, 1 live session", "µs", plain, line.by(1), beside.Goal{Ratio: 0.95}),
+		b.driven(fmt.Sprintf("a line each way, 64 live sessions beside %d idle ones", b.most), "µs", plain, many, beside.Goal{Ratio: 1.00}),
 		b.driven("bulk to the client, from files", "s a GB", forBulk, file, beside.Goal{Ratio: 0.50}),
 		b.driven("bulk to the client, from writes", "s a GB", forBulk, written, beside.Goal{Ratio: 0.95}),
 		b.driven("bulk from the client", "s a GB", forBulk, upload, beside.Goal{Ratio: 1.10}),
 		b.idleRow("idle session", plain, work{}, beside.Goal{Ratio: 0.20, Most: 0.65}, beside.Goal{Ratio: 0.70}),
-	}
+		b.stalledRow(),
+		b.pauseRow(),
+	)
 	return rows
 }
 
