@@ -11,8 +11,6 @@ type unbuilt struct {
 
 // unbuiltKeys is the one list of what is read and checked but not done. A feature that comes takes its row with it.
 var unbuiltKeys = []unbuilt{
-	{"tls", "tls: terminate", true, func(s *Service) bool { return s.TLS == Terminate && s.Protocol != HTTP }, ""},
-	{"tls", "tls: reencrypt", true, func(s *Service) bool { return s.TLS == Reencrypt && s.Protocol != HTTP }, ""},
 	{"starttls", "starttls: terminate", true, func(s *Service) bool { return hasSTARTTLS(s) && s.StartTLS == Terminate }, ""},
 	{"balance", "balance: account-hash", true, func(s *Service) bool { return s.Balance == AccountHash }, ""},
 	{"check.level", "check.level: deep", false, func(s *Service) bool { return s.Check.Level == LevelDeep }, "nodes are probed at level protocol"},

@@ -40,7 +40,11 @@ type topology struct {
 	deadline string            // of the shutdown; "" is the default
 	regions  string            // the YAML of regions, with the region of this balancer; "" is none
 	region   map[string]string // of nodes, where there are regions
+	ends     string            // terminate or reencrypt, of the services with implicit TLS; "" passes it through
 }
+
+// clear is where nodes serve in the clear what has implicit TLS.
+var clear = map[string]string{"imaps": "imap", "pop3s": "pop3", "submissions": "submission"}
 
 // checks make probes quick enough for a test to wait for.
 const checks = "check: {interval: 1s, remote_interval: 1s, timeout: 1s}, slow_start: 0s, "
@@ -50,6 +54,9 @@ func (y topology) String() string {
 	fmt.Fprintf(&b, "cluster: %s\nadmin: {listen: %q}\n", name, admin)
 	if y.deadline != "" {
 		fmt.Fprintf(&b, "shutdown: {deadline: %s}\n", y.deadline)
+	}
+	if y.ends != "" {
+		fmt.Fprintf(&b, "tls:\n  certificates: [{cert: front.crt, key: front.key}]\n  node_ca: %s\n", servers.ca())
 	}
 	b.WriteString(y.regions)
 	b.WriteString("roles:\n  store: [imap, imaps, pop3, pop3s, sieve, lmtp]\n  transfer: [smtp, submission, submissions]\n")
@@ -82,18 +89,30 @@ func (y topology) service(service string) string {
 	if more := y.more[service]; more != "" {
 		listen += fmt.Sprintf(", %q", more)
 	}
-	port, proxy := ports[service], y.proxy
+	port, proxy, ends := ports[service], y.proxy, ""
+	if clear[service] != "" && y.ends != "" {
+		ends = "tls: " + y.ends + ", "
+		if y.ends == "terminate" {
+			port = ports[clear[service]]
+		}
+	}
 	if proxy == "" || proxy == "none" {
 		proxy = "none"
 	} else {
 		port += 10000
 	}
 	s := fmt.Sprintf("listen: [%s], port: %d, source: [%s], proxy_protocol: %s, %s", listen, port, source, proxy, checks)
-	return s + y.keys[service]
+	return s + ends + y.keys[service]
 }
 
-// write puts the file in place by rename.
-func (y topology) write(t *testing.T, path string) { t.Helper(); replace(t, path, y.String()) }
+// write puts the file in place by rename, and beside it the certificate if one is shown and there is none yet.
+func (y topology) write(t *testing.T, path string) {
+	t.Helper()
+	if y.ends != "" {
+		issueOnce(t, filepath.Dir(path))
+	}
+	replace(t, path, y.String())
+}
 
 // replace puts a content in a file's place by rename.
 func replace(t *testing.T, path, content string) {

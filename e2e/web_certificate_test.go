@@ -10,10 +10,19 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 )
+
+// issueOnce makes the balancer's certificate unless it is there.
+func issueOnce(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "front.crt")); err != nil {
+		issue(t, dir, "front", front)
+	}
+}
 
 // issue writes NAME.crt and NAME.key into a directory, each by rename: a certificate of the servers' CA for the balancer's
 // name and address whose subject tells it from others.

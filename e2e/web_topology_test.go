@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -109,9 +108,7 @@ func (y webTopology) service(service string) string {
 // write puts the file in place by rename, and beside it the certificate if there is none yet.
 func (y webTopology) write(t *testing.T, path string) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(filepath.Dir(path), "front.crt")); err != nil {
-		issue(t, filepath.Dir(path), "front", front)
-	}
+	issueOnce(t, filepath.Dir(path))
 	replace(t, path, y.String())
 }
 

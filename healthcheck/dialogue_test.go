@@ -80,6 +80,8 @@ func jobOf(t *testing.T, line string) job {
 		switch w {
 		case "tls":
 			s.tls = true
+		case "inside":
+			s.inside = true
 		case "proxy=v1":
 			s.proxy = config.ProxyV1
 		case "proxy=v2":

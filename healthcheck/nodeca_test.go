@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -131,4 +132,26 @@ func signedBy(t *testing.T, ca *nodeCA, want *mailtest.CA) bool {
 	}
 	_, err = cert.Verify(x509.VerifyOptions{Roots: ca.pool})
 	return err == nil
+}
+
+// TestGreetingInside: what sessions wait for is the greeting inside TLS, and not the node's part of the handshake.
+func TestGreetingInside(t *testing.T) {
+	const pause = 50 * time.Millisecond
+	settings := certificateUntil(time.Now().Add(time.Hour))
+	n := startNode(t, func(c net.Conn) error {
+		s := tls.Server(c, settings)
+		if err := s.Handshake(); err != nil {
+			return err
+		}
+		time.Sleep(pause) // this is what is measured
+		_, err := s.Write([]byte("220 mail.example.org\r\n"))
+		s.CloseWrite()
+		io.Copy(io.Discard, s)
+		return err
+	})
+	j := smtpJob(n.addr.Port(), "127.0.0.1")
+	j.spec.tls, j.spec.inside, j.spec.timeout = true, true, 10*time.Second
+	if o := j.run(t.Context()); o.greeting < pause {
+		t.Errorf("greeting after %v, want %v at least (%v)", o.greeting, pause, o.failure)
+	}
 }

@@ -29,6 +29,7 @@ type spec struct {
 	ca       string // file; "" = the system's
 	ask      ask    // http
 	strict   bool   // http: sessions read the answers
+	inside   bool   // sessions wait for a greeting inside TLS
 	sources  string // our addresses towards it, as text, so that specs compare
 	interval time.Duration
 	timeout  time.Duration
@@ -133,6 +134,7 @@ func specOf(t *config.Topology, n *config.Node, s *config.Service) spec {
 	}
 	if s.TLS == config.Reencrypt { // our TLS, whoever is there
 		k.sni, k.verify, k.ca = t.TLS.NodeName, t.TLS.NodeVerify, t.TLS.NodeCA
+		k.inside = s.Protocol.ServerFirst()
 	}
 	if s.Protocol == config.TCP && s.TLS == config.TLSNone && s.Check.Level == config.LevelTLS {
 		k.tls = true // sessions are relayed unseen: that the node begins with TLS, only the level says

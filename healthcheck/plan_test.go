@@ -103,6 +103,16 @@ tls: {node_name: nodes.example.org, node_verify: true, certificates: [{cert: a, 
 			"a 443 http protocol tls verify:nodes.example.org GET:/.well-known/jmap for jmap http",
 			"a 443 http tls tls verify:nodes.example.org for webdav",
 		}},
+		{"mail whose TLS ends here: plain where nodes get plain text, and the greeting inside where they get TLS", `
+cluster: mail.example.org
+services: {imaps: {tls: terminate, port: 143}, pop3s: {tls: reencrypt}, submissions: {tls: reencrypt, check: {level: tls}}}
+nodes: [{name: a, address: 10.0.0.1, services: [imaps, pop3s, submissions]}]
+tls: {certificates: [{cert: a, key: b}]}
+`, []string{
+			"a 465 smtp tls tls verify:mail.example.org inside for submissions",
+			"a 143 imap protocol for imaps",
+			"a 995 pop3 protocol tls verify:mail.example.org inside for pop3s",
+		}},
 		{"another region's nodes, and its balancers", `
 cluster: mail.example.org
 region: eu
@@ -145,6 +155,9 @@ func describe(p *planned) string {
 	}
 	if p.spec.verify {
 		words = append(words, "verify:"+p.spec.sni)
+	}
+	if p.spec.inside {
+		words = append(words, "inside")
 	}
 	if p.spec.proxy != config.ProxyNone {
 		words = append(words, fmt.Sprintf("v%d", p.spec.proxy))

@@ -158,9 +158,9 @@ func (d *dialogue) speak() *failure {
 	return nil
 }
 
-// greeted notes how long the greeting took.
+// greeted notes how long the greeting took, where it is what sessions wait for.
 func (d *dialogue) greeted() {
-	if d.secure == nil {
+	if d.secure == nil || d.inside {
 		d.out.greeting = time.Since(d.begun)
 	}
 }

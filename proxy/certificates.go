@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -35,7 +36,7 @@ func newCertificates(pairs []*tls.Certificate) *certificates {
 // somebody else's would teach the client's user to ignore warnings.
 func (c *certificates) choose(info *tls.ClientHelloInfo, anyName bool) *tls.Certificate {
 	name := strings.ToLower(info.ServerName)
-	if name == "" {
+	if _, err := netip.ParseAddr(name); name == "" || err == nil { // an address is no name (RFC 6066, 3), but mbsync sends one
 		return c.first
 	}
 	some := c.names[name]

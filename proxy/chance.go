@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"os"
 	"time"
 
 	"posthouse/config"
@@ -61,6 +63,24 @@ func (w *walk) clientLeft() bool {
 	}
 	w.looked = time.Now()
 	w.look = min(2*w.look, lookMost)
+	s := w.session
 	patient := w.mode == commitOnConnect || w.mode == commitOnHandshake
-	return gone(w.session.client, patient)
+	if patient || s.secure == nil {
+		return gone(s.client, patient)
+	}
+	return gone(s.client, true) || leftReading(s.client) && s.leftInside()
+}
+
+// leftInside says whether a client that has shut down its side said nothing before that. What it said may be in crypto/tls already, and
+// what waits outside may be its close_notify only.
+func (s *session) leftInside() bool {
+	if s.early != nil {
+		return false
+	}
+	first := make([]byte, 1)
+	n, err := readNow(s.secure, first)
+	if n > 0 {
+		s.early = first
+	}
+	return n == 0 && !errors.Is(err, os.ErrDeadlineExceeded)
 }

@@ -91,11 +91,14 @@ func (d *drain) eligible(open []*session, passed time.Duration) []*session {
 	quiet := slices.DeleteFunc(open, func(n *session) bool {
 		facts := n.relay.Load().Facts()
 		silence[n] = facts.Silent
-		return !quietEnough(facts, n.front.tls || n.converses(), passed, d.deadline)
+		return !quietEnough(facts, n.opaque(), passed, d.deadline)
 	})
 	slices.SortFunc(quiet, func(a, b *session) int { return int(silence[b] - silence[a]) })
 	return quiet
 }
+
+// opaque says whether the line ends of a session that has a node cannot be seen.
+func (s *session) opaque() bool { return s.front.tls && s.secure == nil || s.converses() }
 
 // quietEnough decides about one session when so much of the time has passed. opaque: line ends cannot be seen.
 func quietEnough(f relay.Facts, opaque bool, passed, deadline time.Duration) bool {

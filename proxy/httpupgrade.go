@@ -50,7 +50,8 @@ func (x *exchange) hand() {
 	s.service, s.backend, s.address = x.service, n.backend, n.key.address
 	s.client.SetDeadline(time.Time{})
 	n.tcp.SetDeadline(time.Time{})
-	c.connect(n, u.ended)
+	client, node := side{s.client, s.secure}, side{n.tcp, n.secure}
+	s.relay.Store(s.server.join(client, node, said{}, s.service.Timeouts.Idle, func(r relay.Result) { go u.ended(r) }))
 }
 
 // upgraded is what is left of an exchange while the relay has its connections.

@@ -30,9 +30,11 @@ type session struct {
 	relayed             bool           // a balancer of another region, or a probe of it, sent it
 	hello               *hello         // until the relay; nil: no TLS
 	secure              *tls.Conn      // the client's TLS, where it ends here; nil: none, or it is passed through
+	alerted             bool           // an alert may be on its way to the client, which a reset would take from it
 	clientTLS           *wire.ProxyTLS // what a node is told of it
 	challenge           bool           // hello is acme-tls/1 for a node
 	resumed             bool
+	early               []byte // what the client has said inside TLS before a node greeted, as far as it was looked at
 	serverName, alpn    string
 	tlsVersion          string
 	ticket              ticket
@@ -82,6 +84,7 @@ func (s *session) serve() {
 		(*session).route,    // find the node that takes it, or one for each request
 	} {
 		if why := step(s); why != underway {
+			s.makeAudible(why)
 			s.turnAway(why)
 			return
 		}
@@ -234,10 +237,8 @@ func (s *session) changed(table *routing.Table) bool {
 func (s *session) hand(a *attempt) {
 	s.client.SetDeadline(time.Time{})
 	a.conn.SetDeadline(time.Time{})
-	engine := &s.server.engine
-	s.relay.Store(&link{engine.Start(relay.Pair{
-		Client: s.client, Node: a.conn, First: a.first, Idle: a.backend.Service.Timeouts.Idle, Done: s.relayEnded,
-	})})
+	client, node := side{s.client, s.secure}, side{a.conn, a.secure}
+	s.relay.Store(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s.relayEnded))
 	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) { // since it came: a kill of all that had a node has missed it
 		s.kill(new(Filter))
 	}
@@ -278,17 +279,12 @@ func (s *session) turnAway(why end) {
 	switch {
 	case s.secure != nil:
 		partSecure(s.secure, s.client, last)
-	case last != nil, why == endNoNode, why == endShutdown, s.alerted(why):
+	case last != nil, why == endNoNode, why == endShutdown, s.alerted:
 		part(s.client, last)
 	default:
 		s.client.Close()
 	}
 	s.finish()
-}
-
-// alerted says whether an alert may be on its way to the client, which a reset would take from it.
-func (s *session) alerted(why end) bool {
-	return s.front.endsTLS && (why == endHello || why == endHandshake || why == endServerName)
 }
 
 func (s *session) words(why end) []byte {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"posthouse/config"
@@ -78,11 +79,40 @@ func (s *session) endTLS() end {
 	case !inTime:
 		return endShutdown
 	case err != nil:
+		s.alerted = true
 		return s.unsecured(t, err)
 	}
 	s.client.SetWriteDeadline(time.Time{})
 	s.secured(secure)
 	return underway
+}
+
+// makeAudible makes the handshake of a client that was turned away before it, because our words are heard inside TLS only.
+func (s *session) makeAudible(why end) {
+	if s.front.endsTLS && s.secure == nil && (why == endDenied || why == endLimit) && s.server.courtesy.due(time.Now()) {
+		s.endTLS() // what becomes of it changes nothing
+	}
+}
+
+// courtesyRate is how many handshakes are made only to say no. They cost as much as any: more of them would let clients that no limit
+// lets in take the processor from the others, which get no words then. It is some 3 % of a core.
+var courtesyRate = config.Rate{Events: 100, Per: time.Second}
+
+// courtesy measures out those handshakes. The zero value is ready.
+type courtesy struct {
+	mu     sync.Mutex // guards the following
+	bucket client
+}
+
+func (c *courtesy) due(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bucket.refill(courtesyRate, now.Sub(base))
+	if c.bucket.tokens < 1 {
+		return false
+	}
+	c.bucket.tokens--
+	return true
 }
 
 func (s *session) secured(c *tls.Conn) {

@@ -100,6 +100,17 @@ func TestUnknownNameOnPort25(t *testing.T) {
 	}
 }
 
+// RFC 6066, 3 has no addresses for names, so Go's clients send none; mbsync does.
+func TestAddressForName(t *testing.T) {
+	c := newCertificates(nil)
+	c.first = new(tls.Certificate)
+	for name, want := range map[string]*tls.Certificate{"192.0.2.1": c.first, "2001:db8::1": c.first, "192.0.2.example": nil} {
+		if got := c.choose(&tls.ClientHelloInfo{ServerName: name}, false); got != want {
+			t.Errorf("%s: %p, want %p", name, got, want)
+		}
+	}
+}
+
 // A session that was made for one name does not open another one that we do not have.
 func TestUnknownNameIsNotResumed(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

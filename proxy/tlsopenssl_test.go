@@ -1,23 +1,33 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"posthouse/config"
 )
 
 // openssl is `openssl s_client` as a second opinion on TLS; it says ping and leaves.
 func (g *gate) openssl(args ...string) string {
 	g.t.Helper()
+	return opensslTo(g.t, g.listener.Addr().String(), g.ca.file(g.dir), args...)
+}
+
+func opensslTo(t testing.TB, address, ca string, args ...string) string {
+	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
-		g.t.Skip("openssl is not installed")
+		t.Skip("openssl is not installed")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	args = append([]string{"s_client", "-connect", g.listener.Addr().String(), "-CAfile", g.ca.file(g.dir)}, args...)
+	args = append([]string{"s_client", "-connect", address, "-CAfile", ca}, args...)
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdin = strings.NewReader("ping\n")
 	said, _ := cmd.CombinedOutput() // its status says nothing about a handshake that was refused on purpose
@@ -56,6 +66,30 @@ func TestOpenSSLResumes(t *testing.T) {
 		g.look()
 		if said := g.openssl("-servername", "a.example", version, "-sess_in", session); !strings.Contains(said, "Reused, ") {
 			t.Errorf("%s: not resumed:\n%s", version, said)
+		}
+	}
+}
+
+// Sessions of other protocols than HTTP, through to a node.
+func TestOpenSSLMail(t *testing.T) {
+	for _, mode := range []config.TLSMode{config.Terminate, config.Reencrypt} {
+		m := newMailRig(t, mode, nil, func(c net.Conn) {
+			io.WriteString(c, greeting)
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			io.WriteString(c, line)
+			c.Close()
+		})
+		address, ca := m.address("imap").String(), m.ca.file(t.TempDir())
+		for _, row := range []struct{ args, want string }{
+			{"-quiet -verify_quiet -servername mail.example.org", greeting + "ping\n"},
+			{"-quiet -verify_quiet -servername mail.example.org -tls1_2", greeting + "ping\n"},
+			{"-servername mail.example.org -alpn imap", "ALPN protocol: imap"},
+			{"-servername mail.example.org -alpn pop3", "no application protocol"},
+			{"-servername other.example.org", "unrecognized name"},
+		} {
+			if said := opensslTo(t, address, ca, strings.Fields(row.args)...); !strings.Contains(said, row.want) {
+				t.Errorf("%s, openssl %s: no %q in:\n%s", mode, row.args, row.want, said)
+			}
 		}
 	}
 }

@@ -43,10 +43,14 @@ type carrier struct {
 	*net.TCPConn
 	hurried atomic.Bool // writes do not wait
 	looking bool        // reads do not wait; the reader's
+	ended   bool        // the peer has closed; the reader's
 }
 
 func (s *carrier) hurry()         { s.hurried.Store(true) }
 func (s *carrier) look(only bool) { s.looking = only }
+
+// cut says whether the end that TLS has reported was no close_notify: crypto/tls reads nothing after one.
+func (s *carrier) cut() bool { return s.ended }
 
 // readNow reads what has come, without waiting: os.ErrDeadlineExceeded if that is nothing. What crypto/tls holds already
 // costs no system call. Nobody else may read meanwhile.
@@ -59,7 +63,9 @@ func readNow(c *tls.Conn, b []byte) (int, error) {
 
 func (s *carrier) Read(b []byte) (int, error) {
 	if !s.looking {
-		return s.TCPConn.Read(b)
+		n, err := s.TCPConn.Read(b)
+		s.ended = err == io.EOF
+		return n, err
 	}
 	n := 0
 	raw, err := s.SyscallConn()
@@ -77,6 +83,7 @@ func (s *carrier) Read(b []byte) (int, error) {
 	case err != nil:
 		return 0, os.NewSyscallError("read", err)
 	case n == 0:
+		s.ended = true
 		return 0, io.EOF
 	}
 	return n, nil
