@@ -63,6 +63,7 @@ func (b *Backend) Begin() bool {
 		return false
 	}
 	b.sessions.n.Add(1)
+	b.sessions.begun.Add(1)
 	return true
 }
 
@@ -74,6 +75,9 @@ func (b *Backend) End() {
 
 // Sessions is how many sessions of this service this balancer has on the node.
 func (b *Backend) Sessions() int64 { return b.sessions.n.Load() }
+
+// Begun is how many sessions of this service this balancer has had on the node, those that live included.
+func (b *Backend) Begun() uint64 { return b.sessions.begun.Load() }
 
 // full says whether the node has max_sessions, all its services together.
 func (b *Backend) full() bool { return b.limit > 0 && b.node.n.Load() >= b.limit }

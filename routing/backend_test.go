@@ -41,6 +41,7 @@ func TestBeginIsBounded(t *testing.T) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	live, most := 0, 0
+	var begun uint64
 	for i := range 64 {
 		b := []*Backend{imaps, sieve}[i%2]
 		all.Go(func() {
@@ -52,6 +53,7 @@ func TestBeginIsBounded(t *testing.T) {
 				live++
 				most = max(most, live)
 				live--
+				begun++
 				mu.Unlock()
 				b.End()
 			}
@@ -60,6 +62,9 @@ func TestBeginIsBounded(t *testing.T) {
 	all.Wait()
 	if most > 10 || imaps.Sessions() != 0 || sieve.Sessions() != 0 {
 		t.Errorf("at most %d sessions at once, %d and %d left, want at most 10 and none", most, imaps.Sessions(), sieve.Sessions())
+	}
+	if got := imaps.Begun() + sieve.Begun(); got != begun {
+		t.Errorf("%d sessions have begun, want %d", got, begun)
 	}
 	for range 10 {
 		if !imaps.Begin() {

@@ -8,12 +8,13 @@ import (
 	"posthouse/config"
 )
 
-// tally counts live sessions. It fills a cache line, so that cores that begin sessions on different nodes do not wait
+// tally counts sessions: those that live, and all that have begun. It fills a cache line, so that cores that begin sessions on different nodes do not wait
 // for each other; those of one node are allocated together, so that a long session holds a few hundred bytes of a node
 // that is gone and not an array of all nodes.
 type tally struct {
-	n atomic.Int64
-	_ [56]byte
+	n     atomic.Int64
+	begun atomic.Uint64
+	_     [48]byte
 }
 
 // cursor is how far round-robin has come; padded as a tally is.
