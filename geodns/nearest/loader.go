@@ -1,0 +1,159 @@
+package nearest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"posthouse/config"
+)
+
+// look is how often the database's file is looked at: it changes once a week or so. A file that is being written in place is
+// read when two looks in a row have found the same.
+const look = time.Second
+
+// Loader keeps a geography up to date: with the topology, and with the database's file. What was made last stays in effect
+// until the next one is ready, and for as long as the next one cannot be made.
+type Loader struct {
+	// Ready is told, from Run's goroutine, of every topology that a geography stands for: at the start and after Use, when
+	// regions or pins have changed after the second or two that reading takes, else at once; and when the database changed.
+	Ready func(*config.Topology, *Geography)
+
+	log  *slog.Logger
+	wake chan struct{}
+
+	mu     sync.Mutex // guards the following
+	wanted *config.Topology
+
+	// The following is Run's.
+	shown   *config.Topology // what Ready was told of
+	current *Geography
+	of      source // what current was made of
+	failed  source // what it could not be made of, as was said
+	seen    stamp  // at the last look
+}
+
+// source is what a geography is made of. One whose file is missing has a zero stamp.
+type source struct {
+	topology *config.Topology
+	path     string
+	stamp    stamp
+}
+
+// NewLoader looks whether the database of a topology can be read at all, so that serve refuses to start without it.
+func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
+	if path := geoip(t); path != "" {
+		db, err := Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("dns: geoip: %w", err)
+		}
+		db.Close()
+	}
+	return &Loader{log: log, wake: make(chan struct{}, 1), wanted: t}, nil
+}
+
+// Use asks for the geography of another topology. It never blocks.
+func (l *Loader) Use(t *config.Topology) {
+	l.mu.Lock()
+	l.wanted = t
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default: // Run has not taken the last one yet
+	}
+}
+
+// Run loads until ctx ends. Its only error is that of the first geography: without one no name can be answered.
+func (l *Loader) Run(ctx context.Context) error {
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		if err := l.step(); err != nil && l.current == nil {
+			return fmt.Errorf("dns: geoip: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-ticker.C:
+		}
+	}
+}
+
+// step brings what is in effect to where it should be.
+func (l *Loader) step() (err error) {
+	l.mu.Lock()
+	t := l.wanted
+	l.mu.Unlock()
+	next := source{t, geoip(t), stampOf(geoip(t))}
+	if l.due(next) {
+		err = l.load(next)
+	}
+	l.seen = next.stamp
+	if l.current != nil && l.current.Fits(t) { // even if there is a newer file, which is broken or still being written
+		l.show(t)
+	}
+	return err
+}
+
+// due says whether a source is another one than that in effect, and is worth an attempt.
+func (l *Loader) due(next source) bool {
+	if l.current == nil {
+		return true
+	}
+	same := next.path == l.of.path && next.stamp == l.of.stamp && l.current.Fits(next.topology)
+	return !same && next != l.failed && next.stamp == l.seen
+}
+
+func (l *Loader) show(t *config.Topology) {
+	if t != l.shown {
+		l.shown = t
+		l.Ready(t, l.current)
+	}
+}
+
+func (l *Loader) load(next source) error {
+	begun := time.Now()
+	g, err := l.make(next)
+	if err != nil {
+		l.failed = next
+		if l.current != nil {
+			l.log.Error("geoip not loaded, the last one stays in effect", "path", next.path, "error", err)
+		}
+		return err
+	}
+	l.current, l.of, l.failed, l.shown = g, next, source{}, nil
+	if next.path != "" {
+		l.log.Info("geoip loaded", "path", next.path, "networks", g.Networks(), "orders", g.Orders(),
+			"took", time.Since(begun).Round(time.Millisecond))
+	}
+	return nil
+}
+
+func (l *Loader) make(next source) (*Geography, error) {
+	if next.path == "" {
+		return New(next.topology, nil)
+	}
+	db, err := Open(next.path)
+	if err != nil {
+		return nil, err
+	}
+	g, err := New(next.topology, db.Reader)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", next.path, err)
+	}
+	db.Close()
+	debug.FreeOSMemory() // what was needed on the way is a multiple of what stays
+	return g, err
+}
+
+// geoip is the path of a topology's database, "" for none.
+func geoip(t *config.Topology) string {
+	if t.DNS == nil {
+		return ""
+	}
+	return t.DNS.GeoIP
+}

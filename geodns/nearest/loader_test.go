@@ -1,0 +1,139 @@
+package nearest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"posthouse/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stage is a loader that runs inside a bubble, and what it has said.
+type stage struct {
+	*Loader
+	path string
+	log  bytes.Buffer
+	told []string // NAME:FIRST of the topology's cluster, and which region 192.0.2.1 belongs to
+	err  error
+	stop func()
+}
+
+func play(t *testing.T, topology *config.Topology, content []byte) *stage {
+	t.Helper()
+	s := &stage{path: filepath.Join(t.TempDir(), "city.mmdb")}
+	s.write(t, content)
+	topology.DNS = &config.DNS{GeoIP: s.path}
+	l, err := NewLoader(topology, slog.New(slog.NewTextHandler(&s.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Ready = func(at *config.Topology, g *Geography) {
+		order, _ := g.Lookup(netip.MustParseAddr("192.0.2.1"))
+		s.told = append(s.told, at.Cluster+":"+at.Regions[g.Order(order)[0]].Name)
+	}
+	s.Loader = l
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.err = l.Run(ctx) })
+	s.stop = func() { cancel(); running.Wait() }
+	return s
+}
+
+func (s *stage) write(t *testing.T, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(s.path+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.path+".new", s.path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expect is what Ready was told so far, after a while.
+func (s *stage) expect(t *testing.T, after time.Duration, want string) {
+	t.Helper()
+	time.Sleep(after)
+	synctest.Wait()
+	if got := strings.Join(s.told, " "); got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func inCluster(name string, t *config.Topology) *config.Topology {
+	t.Cluster = name
+	return t
+}
+
+func TestLoaderFollowsFileAndTopology(t *testing.T) {
+	german := file(t, network{"192.0.2.0/24", flat("DE", 52.5, 13.5)})
+	brazilian := file(t, network{"192.0.2.0/24", flat("BR", -23, -46)})
+	synctest.Test(t, func(t *testing.T) {
+		first := inCluster("a", world())
+		s := play(t, first, german)
+		defer s.stop()
+		s.expect(t, 0, "a:eu")
+		s.write(t, brazilian)
+		s.expect(t, 3*time.Second, "a:eu a:sa")
+		s.expect(t, time.Minute, "a:eu a:sa") // and no more
+		s.write(t, []byte("no database"))
+		s.expect(t, time.Minute, "a:eu a:sa")
+		again := inCluster("a", world())
+		again.DNS = first.DNS
+		s.Use(again)
+		s.expect(t, time.Second, "a:eu a:sa a:sa") // regions are where they were: the last table stands for it
+		if n := strings.Count(s.log.String(), "geoip not loaded"); n != 2 || !strings.Contains(s.log.String(), s.path) {
+			t.Errorf("a broken file was said %d times for two topologies:\n%s", n, &s.log)
+		}
+		s.write(t, brazilian)
+		s.expect(t, 3*time.Second, "a:eu a:sa a:sa a:sa")
+
+		pinned := inCluster("b", world())
+		pinned.DNS = first.DNS
+		pinned.Regions[2].Countries = []string{"BR"}
+		s.Use(pinned)
+		s.expect(t, 2*time.Second, "a:eu a:sa a:sa a:sa b:ap")
+		same := inCluster("c", world())
+		same.DNS, same.Regions = first.DNS, pinned.Regions
+		s.Use(same)
+		s.expect(t, 0, "a:eu a:sa a:sa a:sa b:ap c:ap") // nothing to read: at once
+		none := inCluster("d", world())
+		s.Use(none)
+		s.expect(t, 2*time.Second, "a:eu a:sa a:sa a:sa b:ap c:ap d:eu")
+	})
+}
+
+func TestLoaderWithoutFirstGeography(t *testing.T) {
+	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: "/nowhere/city.mmdb"}}, slog.Default()); err == nil ||
+		!strings.Contains(err.Error(), "/nowhere/city.mmdb") {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "text.mmdb")
+	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: path}}, slog.Default()); err == nil ||
+		!strings.Contains(err.Error(), "MaxMind's format") {
+		t.Errorf("a file of another format: %v", err)
+	}
+	empty := file(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, world(), empty)
+		synctest.Wait()
+		s.stop()
+		if s.err == nil || !strings.Contains(s.err.Error(), "empty") || len(s.told) > 0 {
+			t.Errorf("an empty database: error %v, told %v", s.err, s.told)
+		}
+	})
+}

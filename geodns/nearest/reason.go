@@ -1,0 +1,80 @@
+package nearest
+
+import (
+	"net/netip"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"posthouse/config"
+)
+
+// Rule is what put a region first for a client.
+type Rule string
+
+// The rules, the strongest first.
+const (
+	ByPrefix    Rule = "prefix"
+	ByCountry   Rule = "country"
+	ByContinent Rule = "continent"
+	ByDistance  Rule = "distance"
+	ByFile      Rule = "file order"
+)
+
+// Reason is why a client's regions come in the order in which they come.
+type Reason struct {
+	Rule       Rule
+	Pin        string       // the prefix, country or continent; "" with the other rules
+	Order      []uint8      // all regions, as indexes of the topology's
+	Scope      netip.Prefix // the largest network around the client with this order
+	Place      Place        // what the database says of the client
+	Network    netip.Prefix // of the database's record; zero: it has none
+	Kilometres []float64    // by region, from Place; -1 where either is not known
+}
+
+// Explain says why. db is the database that the geography was made of, or nil where it was made of none. It is slower
+// than Lookup by far.
+func (g *Geography) Explain(a netip.Addr, db *maxminddb.Reader) (Reason, error) {
+	a = a.Unmap().WithZone("")
+	order, bits := g.Lookup(a)
+	r := Reason{Order: g.Order(order), Scope: netip.PrefixFrom(a, int(bits)).Masked()}
+	if db != nil && (a.Is4() || db.Metadata.IPVersion == 6) {
+		if n := db.Lookup(a); n.Found() {
+			place, err := placeOf(n)
+			if err != nil {
+				return Reason{}, err
+			}
+			r.Place, r.Network = place, n.Prefix()
+		}
+	}
+	r.Rule, r.Pin = g.rules.first(a, r.Place)
+	r.Kilometres = g.rules.kilometres(r.Place.Location)
+	return r, nil
+}
+
+// first is the strongest rule that knows a region.
+func (r *rules) first(a netip.Addr, at Place) (rule Rule, pin string) {
+	if p, pinned := r.pinOf(a); pinned {
+		return ByPrefix, p.prefix.String()
+	}
+	if _, pinned := r.countries[at.Country]; pinned {
+		return ByCountry, at.Country
+	}
+	if _, pinned := r.continents[at.Continent]; pinned {
+		return ByContinent, at.Continent
+	}
+	if len(r.byDistance(at)) > 0 {
+		return ByDistance, ""
+	}
+	return ByFile, ""
+}
+
+func (r *rules) kilometres(from *config.Location) []float64 {
+	here, all := pointOf(from), make([]float64, len(r.points))
+	for i, p := range r.points {
+		all[i] = -1
+		if here != nil && p != nil {
+			all[i] = here.kilometres(p)
+		}
+	}
+	return all
+}
