@@ -137,7 +137,7 @@ func (t *table) addItem(list *entry, begins uint8, e entry) {
 	if *list&branch == 0 {
 		*list = branch | entry(len(t.lists))
 	}
-	t.lists = append(t.lists, item(begins)<<24|item(e))
+	t.lists = append(room(t.lists, 1), item(begins)<<24|item(e))
 }
 
 // fill sets the 2^bits entries of a network.
@@ -148,7 +148,7 @@ func fill(at []entry, bits int, e entry) {
 }
 
 func (t *table) newBlock() entry {
-	t.blocks = append(t.blocks, make([]entry, 256)...)
+	t.blocks = append(room(t.blocks, 256), make([]entry, 256)...)
 	return branch | entry(len(t.blocks)>>8-1)
 }
 
@@ -157,7 +157,16 @@ func (r *runs[K]) add(at *entry, k K, e entry) {
 		*at = branch | entry(len(r.first))
 		r.first = append(r.first, uint32(len(r.keys)))
 	}
-	r.keys, r.entries = append(r.keys, k), append(r.entries, e)
+	r.keys, r.entries = append(room(r.keys, 1), k), append(room(r.entries, 1), e)
+}
+
+// room makes room for n more by doubling. Growth in steps of a quarter, as append has it, leaves four times as much behind for
+// the collector as there is in the end.
+func room[E any](s []E, n int) []E {
+	if len(s)+n > cap(s) {
+		return slices.Grow(s, max(n, len(s)))
+	}
+	return s
 }
 
 // clip gives back what the arrays were grown by.
