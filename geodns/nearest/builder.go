@@ -3,6 +3,7 @@ package nearest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 )
@@ -15,6 +16,7 @@ type builder struct {
 	known    map[asked]uint16
 	numbers  map[string]uint16 // of orders
 	orders   [][]uint8
+	scratch  []uint8
 	v4, v6   joiner
 	networks int
 	err      error
@@ -90,7 +92,8 @@ func (b *builder) order(pin int) uint16 {
 	if n, known := b.known[ask]; known {
 		return n
 	}
-	n := b.number(b.rules.order(pin, b.place()))
+	b.scratch = b.rules.order(b.scratch[:0], pin, b.place())
+	n := b.number(b.scratch)
 	b.known[ask] = n
 	return n
 }
@@ -120,7 +123,7 @@ func (b *builder) number(order []uint8) uint16 {
 		return 0
 	}
 	n = uint16(len(b.orders))
-	b.orders = append(b.orders, order)
+	b.orders = append(b.orders, slices.Clone(order))
 	b.numbers[string(order)] = n
 	return n
 }

@@ -33,7 +33,7 @@ func (j *joiner) finish() {
 		j.cover(j.next, last)
 	}
 	j.put(suffix(0))
-	j.table.clip()
+	j.table.finish()
 }
 
 // cover takes all keys from first, which is next, to last.

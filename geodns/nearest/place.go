@@ -8,10 +8,11 @@ import (
 
 // Place is where a database says that a network is. The zero value says nothing.
 type Place struct {
-	Country   string           // ISO 3166-1 alpha-2
-	Continent string           // two letters
-	Location  *config.Location // nil: not known
-	Centre    bool             // the location is the country's: the database has none
+	Country   string // ISO 3166-1 alpha-2
+	Continent string // two letters
+	Location  config.Location
+	Located   bool // Location is known
+	Centre    bool // but it is the country's: the database has none
 }
 
 // placeOf reads a record of any of the usual schemas: nested as in MaxMind's City and Country and in DB-IP, or flat as
@@ -31,9 +32,9 @@ func placeOf(n maxminddb.Result) (Place, error) {
 	}
 	switch {
 	case r.latitude.known && r.longitude.known && (r.latitude.degrees != 0 || r.longitude.degrees != 0): // 0, 0 is in the sea
-		p.Location = &config.Location{Latitude: r.latitude.degrees, Longitude: r.longitude.degrees}
+		p.Location, p.Located = config.Location{Latitude: r.latitude.degrees, Longitude: r.longitude.degrees}, true
 	case known:
-		p.Location, p.Centre = &config.Location{Latitude: c.latitude, Longitude: c.longitude}, true
+		p.Location, p.Located, p.Centre = config.Location{Latitude: c.latitude, Longitude: c.longitude}, true, true
 	}
 	return p, nil
 }

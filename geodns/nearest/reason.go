@@ -4,8 +4,6 @@ import (
 	"net/netip"
 
 	"github.com/oschwald/maxminddb-golang/v2"
-
-	"posthouse/config"
 )
 
 // Rule is what put a region first for a client.
@@ -47,7 +45,7 @@ func (g *Geography) Explain(a netip.Addr, db *maxminddb.Reader) (Reason, error) 
 		}
 	}
 	r.Rule, r.Pin = g.rules.first(a, r.Place)
-	r.Kilometres = g.rules.kilometres(r.Place.Location)
+	r.Kilometres = g.rules.kilometres(r.Place)
 	return r, nil
 }
 
@@ -62,17 +60,17 @@ func (r *rules) first(a netip.Addr, at Place) (rule Rule, pin string) {
 	if _, pinned := r.continents[at.Continent]; pinned {
 		return ByContinent, at.Continent
 	}
-	if len(r.byDistance(at)) > 0 {
+	if at.Located && len(r.located) > 0 {
 		return ByDistance, ""
 	}
 	return ByFile, ""
 }
 
-func (r *rules) kilometres(from *config.Location) []float64 {
-	here, all := pointOf(from), make([]float64, len(r.points))
+func (r *rules) kilometres(from Place) []float64 {
+	here, all := pointOf(from.Location), make([]float64, len(r.points))
 	for i, p := range r.points {
 		all[i] = -1
-		if here != nil && p != nil {
+		if from.Located && r.regions[i].Location != nil {
 			all[i] = here.kilometres(p)
 		}
 	}

@@ -20,8 +20,8 @@ type angle struct {
 // UnmarshalMaxMindDBCursor reads a record. The library's reflection would refuse a database that has, say, a name where
 // others have a map.
 func (r *record) UnmarshalMaxMindDBCursor(c mmdbdata.Cursor) (mmdbdata.Cursor, error) {
-	return fields(c, func(key string, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
-		switch key {
+	return fields(c, func(key []byte, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
+		switch string(key) {
 		case "country": // MaxMind, DB-IP
 			return codeIn(value, "iso_code", &r.country)
 		case "registered_country":
@@ -39,8 +39,8 @@ func (r *record) UnmarshalMaxMindDBCursor(c mmdbdata.Cursor) (mmdbdata.Cursor, e
 	})
 }
 
-func (r *record) coordinate(key string, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
-	switch key {
+func (r *record) coordinate(key []byte, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
+	switch string(key) {
 	case "latitude":
 		return r.latitude.read(value, 90)
 	case "longitude":
@@ -51,8 +51,8 @@ func (r *record) coordinate(key string, value mmdbdata.Cursor) (mmdbdata.Cursor,
 
 // codeIn reads one value of a map, or the value itself where the database has no map there.
 func codeIn(c mmdbdata.Cursor, wanted string, to *string) (mmdbdata.Cursor, error) {
-	return fields(c, func(key string, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
-		if key == wanted {
+	return fields(c, func(key []byte, value mmdbdata.Cursor) (mmdbdata.Cursor, error) {
+		if string(key) == wanted {
 			return text(value, to)
 		}
 		return value.Skip()
@@ -63,7 +63,7 @@ func codeIn(c mmdbdata.Cursor, wanted string, to *string) (mmdbdata.Cursor, erro
 const maxFields = 256
 
 // fields reads a map, and passes over what is none.
-func fields(c mmdbdata.Cursor, read func(string, mmdbdata.Cursor) (mmdbdata.Cursor, error)) (mmdbdata.Cursor, error) {
+func fields(c mmdbdata.Cursor, read func([]byte, mmdbdata.Cursor) (mmdbdata.Cursor, error)) (mmdbdata.Cursor, error) {
 	if kind, err := c.Kind(); err != nil || kind != mmdbdata.KindMap {
 		return skip(c, err)
 	}
@@ -80,7 +80,7 @@ func fields(c mmdbdata.Cursor, read func(string, mmdbdata.Cursor) (mmdbdata.Curs
 		if !more {
 			return m.End()
 		}
-		if behind, err = read(string(key), value); err != nil {
+		if behind, err = read(key, value); err != nil {
 			return c, err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 // rules is what the topology says of who is near.
 type rules struct {
 	regions    []*config.Region
-	file       []uint8   // the order of the file, but that regions without addresses to answer with come last
-	open       int       // how many have addresses
-	points     []*vector // by region; nil: no location
+	file       []uint8  // the order of the file, but that regions without addresses to answer with come last
+	points     []vector // by region
+	located    []uint8  // the regions that have a location and addresses, in the order of the file
 	countries  map[string]int
 	continents map[string]int
 	pins       []pin // the longest first
@@ -29,13 +29,18 @@ type pin struct {
 func newRules(t *config.Topology) *rules {
 	r := &rules{regions: t.Regions, countries: make(map[string]int), continents: make(map[string]int)}
 	for i, region := range t.Regions {
-		r.points = append(r.points, pointOf(region.Location))
+		r.points = append(r.points, vector{})
+		if region.Location != nil {
+			r.points[i] = pointOf(*region.Location)
+		}
 		if len(region.Addresses) > 0 {
 			r.file = append(r.file, uint8(i))
 			r.takePins(i, region)
+			if region.Location != nil {
+				r.located = append(r.located, uint8(i))
+			}
 		}
 	}
-	r.open = len(r.file)
 	for i, region := range t.Regions {
 		if len(region.Addresses) == 0 {
 			r.file = append(r.file, uint8(i))
@@ -61,105 +66,91 @@ func (r *rules) takePins(i int, region *config.Region) {
 // a fourth choice is not worth the networks that it would divide.
 const kept = 3
 
-// order is all regions for addresses at a place that are pinned to a region or (-1) to none: first the one that the strongest
-// rule knows, then its failover, by default the next by the same rules.
-func (r *rules) order(pin int, at Place) []uint8 {
-	order := make([]uint8, 0, 2*len(r.file)+kept)
-	add := func(region int) {
-		if len(order) < kept && !slices.Contains(order, uint8(region)) {
-			order = append(order, uint8(region))
-		}
-	}
+// order appends all regions for addresses at a place that are pinned to a region or (-1) to none: first the one that the
+// strongest rule knows, then its failover, by default the next by the same rules.
+func (r *rules) order(order []uint8, pin int, at Place) []uint8 {
 	if pin >= 0 {
-		add(pin)
+		order = append(order, uint8(pin))
 	}
 	if region, pinned := r.countries[at.Country]; pinned {
-		add(region)
+		order = appendNew(order, uint8(region))
 	}
 	if region, pinned := r.continents[at.Continent]; pinned {
-		add(region)
+		order = appendNew(order, uint8(region))
 	}
-	for _, region := range r.byDistance(at) {
-		add(region)
+	near, n := r.nearest(at)
+	for _, region := range near[:n] {
+		if len(order) < kept {
+			order = appendNew(order, region)
+		}
 	}
-	order = append(order, r.file...)
-	if first := r.regions[order[0]]; first.FailoverSet { // who comes behind them is never asked: no reason to divide networks
-		order = append(append(order[:1], r.failover(first)...), r.file...)
+	if len(order) == 0 {
+		order = append(order, r.file[0])
 	}
-	return unique(order)
+	if first := r.regions[order[0]]; first.FailoverSet { // who comes behind is never asked: no reason to divide networks
+		order = r.appendFailover(order[:1], first)
+	}
+	for _, region := range r.file {
+		order = appendNew(order, region)
+	}
+	return order
 }
 
-// failover is the regions that the file names as a region's failover.
-func (r *rules) failover(first *config.Region) []uint8 {
-	var order []uint8
+// appendFailover appends the regions that the file names as a region's failover.
+func (r *rules) appendFailover(order []uint8, first *config.Region) []uint8 {
 	for _, name := range first.Failover {
 		if i := slices.IndexFunc(r.regions, func(region *config.Region) bool { return region.Name == name }); i >= 0 {
-			order = append(order, uint8(i))
+			order = appendNew(order, uint8(i))
 		}
 	}
 	return order
 }
 
-// unique is an order without what was there before.
-func unique(order []uint8) []uint8 {
-	var once []uint8
-	for _, region := range order {
-		if !slices.Contains(once, region) {
-			once = append(once, region)
-		}
+func appendNew(order []uint8, region uint8) []uint8 {
+	if slices.Contains(order, region) {
+		return order
 	}
-	return once
+	return append(order, region)
 }
 
-// byDistance is the regions that are nearest to a place, as many as are kept; none if either place is not known.
-func (r *rules) byDistance(at Place) []int {
+// nearest is the n regions that are nearest to a place, as many as are kept; none if the place is not known.
+func (r *rules) nearest(at Place) (near [kept]uint8, n int) {
+	if !at.Located {
+		return near, 0
+	}
 	here := pointOf(at.Location)
-	if here == nil {
-		return nil
-	}
-	var near []int
-	for _, i := range r.file[:r.open] {
-		if r.points[i] != nil {
-			near = insert(near, int(i), func(other int) bool { return here.far(r.points[i]) < here.far(r.points[other]) })
+	for _, region := range r.located {
+		i := n // moves forward past those that are farther away
+		for ; i > 0 && here.far(r.points[region]) < here.far(r.points[near[i-1]]); i-- {
+			if i < kept {
+				near[i] = near[i-1]
+			}
+		}
+		if i < kept {
+			near[i], n = region, min(n+1, kept)
 		}
 	}
-	return near
-}
-
-// insert puts a region before the first that it is nearer than, and forgets who is no longer among the nearest.
-func insert(near []int, region int, nearer func(int) bool) []int {
-	i := slices.IndexFunc(near, nearer)
-	if i < 0 {
-		i = len(near)
-	}
-	if i == kept {
-		return near
-	}
-	near = slices.Insert(near, i, region)
-	return near[:min(len(near), kept)]
+	return near, n
 }
 
 // vector is a point on the unit sphere: the chord between two grows with the way over the globe, and costs no sine.
 type vector struct{ x, y, z float64 }
 
-func pointOf(l *config.Location) *vector {
-	if l == nil {
-		return nil
-	}
+func pointOf(l config.Location) vector {
 	const degree = math.Pi / 180
 	sinLat, cosLat := math.Sincos(l.Latitude * degree)
 	sinLon, cosLon := math.Sincos(l.Longitude * degree)
-	return &vector{cosLat * cosLon, cosLat * sinLon, sinLat}
+	return vector{cosLat * cosLon, cosLat * sinLon, sinLat}
 }
 
 // far is the square of the chord.
-func (v *vector) far(o *vector) float64 {
+func (v vector) far(o vector) float64 {
 	x, y, z := v.x-o.x, v.y-o.y, v.z-o.z
 	return x*x + y*y + z*z
 }
 
 // kilometres is the way over the globe.
-func (v *vector) kilometres(o *vector) float64 {
+func (v vector) kilometres(o vector) float64 {
 	const earthRadius = 6371 // the mean
 	return 2 * earthRadius * math.Asin(math.Sqrt(min(v.far(o), 4))/2)
 }

@@ -12,7 +12,11 @@ type table struct {
 	lists  []item  // of IPv4
 	runs   runs[uint32]
 	deep   runs[uint64]
+
+	growing [][]entry // what will be blocks, while networks are added: an array that grows would leave many times its size behind
 }
+
+const sheet = 1 << 16 // entries of one of growing: 256 blocks
 
 // entry is what is known at some depth: a network, or where to look further.
 type entry uint32
@@ -106,38 +110,42 @@ func (t *table) add(k key, length int, e entry) {
 	if at := &t.top[k.hi>>48]; *at&branch == 0 {
 		*at = t.newBlock()
 	}
-	i := uint64(t.top[k.hi>>48]&^branch)<<8 | k.hi>>40&0xff
+	at := t.below(t.top[k.hi>>48], k.hi>>40&0xff)
 	if length <= 24 {
-		fill(t.blocks[i:], 24-length, e)
+		fill(at, 24-length, e)
 		return
 	}
 	if t.short {
-		t.addItem(&t.blocks[i], uint8(k.hi>>32), e)
+		t.addItem(&at[0], uint8(k.hi>>32), e)
 		return
 	}
-	if t.blocks[i]&branch == 0 {
-		below := t.newBlock() // may move the blocks
-		t.blocks[i] = below
+	if at[0]&branch == 0 {
+		at[0] = t.newBlock()
 	}
-	i = uint64(t.blocks[i]&^branch)<<8 | k.hi>>32&0xff
-	switch at := &t.blocks[i]; {
+	switch at := t.below(at[0], k.hi>>32&0xff); {
 	case length <= 32:
-		fill(t.blocks[i:], 32-length, e)
+		fill(at, 32-length, e)
 	case length <= 64:
-		t.runs.add(at, uint32(k.hi), e)
+		t.runs.add(&at[0], uint32(k.hi), e)
 	default:
 		if k.lo == 0 { // the first of its /64
-			t.runs.add(at, uint32(k.hi), 0)
+			t.runs.add(&at[0], uint32(k.hi), 0)
 		}
 		t.deep.add(&t.runs.entries[len(t.runs.entries)-1], k.lo, e)
 	}
+}
+
+// below is the entries of a block from the i-th on.
+func (t *table) below(block entry, i uint64) []entry {
+	i |= uint64(block&^branch) << 8
+	return t.growing[i/sheet][i%sheet:]
 }
 
 func (t *table) addItem(list *entry, begins uint8, e entry) {
 	if *list&branch == 0 {
 		*list = branch | entry(len(t.lists))
 	}
-	t.lists = append(room(t.lists, 1), item(begins)<<24|item(e))
+	t.lists = append(t.lists, item(begins)<<24|item(e))
 }
 
 // fill sets the 2^bits entries of a network.
@@ -148,8 +156,14 @@ func fill(at []entry, bits int, e entry) {
 }
 
 func (t *table) newBlock() entry {
-	t.blocks = append(room(t.blocks, 256), make([]entry, 256)...)
-	return branch | entry(len(t.blocks)>>8-1)
+	last := len(t.growing) - 1
+	if last < 0 || len(t.growing[last]) == sheet {
+		t.growing = append(t.growing, make([]entry, 0, sheet))
+		last++
+	}
+	n := last*(sheet>>8) + len(t.growing[last])>>8
+	t.growing[last] = t.growing[last][:len(t.growing[last])+256]
+	return branch | entry(n)
 }
 
 func (r *runs[K]) add(at *entry, k K, e entry) {
@@ -157,21 +171,13 @@ func (r *runs[K]) add(at *entry, k K, e entry) {
 		*at = branch | entry(len(r.first))
 		r.first = append(r.first, uint32(len(r.keys)))
 	}
-	r.keys, r.entries = append(room(r.keys, 1), k), append(room(r.entries, 1), e)
+	r.keys, r.entries = append(r.keys, k), append(r.entries, e)
 }
 
-// room makes room for n more by doubling. Growth in steps of a quarter, as append has it, leaves four times as much behind for
-// the collector as there is in the end.
-func room[E any](s []E, n int) []E {
-	if len(s)+n > cap(s) {
-		return slices.Grow(s, max(n, len(s)))
-	}
-	return s
-}
-
-// clip gives back what the arrays were grown by.
-func (t *table) clip() {
-	t.blocks, t.lists = slices.Clone(t.blocks), slices.Clone(t.lists)
+// finish makes the table ready for find, and gives back what its arrays were grown by.
+func (t *table) finish() {
+	t.blocks, t.growing = slices.Concat(t.growing...), nil
+	t.lists = slices.Clone(t.lists)
 	t.runs.clip()
 	t.deep.clip()
 }
