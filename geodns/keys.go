@@ -3,8 +3,7 @@ package geodns
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"encoding/base64"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -86,10 +85,17 @@ func readPrivate(record *dns.DNSKEY, path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	k, ok := private.(*ecdsa.PrivateKey)
-	if public := publicKey(record); !ok || public == nil || !k.PublicKey.Equal(public) {
+	if !ok || !fits(k) {
 		return nil, fmt.Errorf("%s: not the other half of the key", path)
 	}
 	return repeatable{k}, nil
+}
+
+// fits says whether a key's halves belong together. The library takes the public one from the record, unseen.
+func fits(k *ecdsa.PrivateKey) bool {
+	digest := sha256.Sum256([]byte("posthouse"))
+	signature, err := repeatable{k}.Sign(nil, digest[:], crypto.SHA256)
+	return err == nil && ecdsa.VerifyASN1(&k.PublicKey, digest[:], signature)
 }
 
 // repeatable signs the same bytes with the same signature every time (RFC 6979), so that answers can be compared.
@@ -140,18 +146,4 @@ func writeNew(path string, mode os.FileMode, text string) error {
 		return err
 	}
 	return f.Close()
-}
-
-// publicKey is the key in a record, or nil.
-func publicKey(record *dns.DNSKEY) *ecdsa.PublicKey {
-	const coordinate = 32 // octets (RFC 6605, 4)
-	raw, err := base64.StdEncoding.DecodeString(record.PublicKey)
-	if err != nil || len(raw) != 2*coordinate {
-		return nil
-	}
-	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append([]byte{4}, raw...))
-	if err != nil {
-		return nil
-	}
-	return key
 }

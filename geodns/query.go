@@ -19,6 +19,9 @@ func ReadQuery(packet []byte) (query, reply *dns.Msg) {
 	if err := q.Unpack(packet); err != nil {
 		return nil, bareReply(packet)
 	}
+	if len(q.Question) == 1 && len(packet) < headerLength+len(wireName(q.Question[0].Name))+4 {
+		return nil, bareReply(packet) // the name points into the header: written out it would be more than was sent
+	}
 	if q.Opcode == dns.OpcodeQuery && malformedSubnet(packet) {
 		a := answer{query: q, edns: q.IsEdns0()}
 		return nil, a.refuse(dns.RcodeFormatError)
