@@ -5,7 +5,7 @@ import "fmt"
 // listOf is a list of one kind, without repetitions.
 func listOf[V comparable](k kind[V]) kind[[]V] {
 	want := "a list"
-	return kind[[]V]{want, func(s scope, n *node) ([]V, bool) {
+	return kind[[]V]{want, listForm(k.form), func(s scope, n *node) ([]V, bool) {
 		if n.shape != list {
 			s.wants(n, want+listHint(n))
 			return nil, false
@@ -37,7 +37,7 @@ func listHint(n *node) string {
 
 // mapOf is a mapping from names that the operator chose to values of one kind.
 func mapOf[V any](want string, k kind[V]) kind[map[string]V] {
-	return kind[map[string]V]{want, func(s scope, n *node) (map[string]V, bool) {
+	return kind[map[string]V]{want, namedForm(k.form), func(s scope, n *node) (map[string]V, bool) {
 		if n.shape != mapping {
 			s.wants(n, want)
 			return nil, false
@@ -60,7 +60,7 @@ func mapOf[V any](want string, k kind[V]) kind[map[string]V] {
 
 // word keeps the name of something for later.
 func word(want string) kind[*node] {
-	return kind[*node]{want, func(s scope, n *node) (*node, bool) {
+	return kind[*node]{want, scalarForm(want, words), func(s scope, n *node) (*node, bool) {
 		if n.shape != scalar || n.tag != words {
 			s.wants(n, want+quoteHint(n, words))
 			return nil, false
@@ -69,9 +69,10 @@ func word(want string) kind[*node] {
 	}}
 }
 
-// as keeps the value for later, once its shape is right: what it means depends on other parts of the file.
+// as keeps the value for later, once its shape is right: what it means depends on other parts of the file, and so does
+// its form (see shown).
 func as(want string, shapes ...shape) kind[*node] {
-	return kind[*node]{want, func(s scope, n *node) (*node, bool) {
+	return kind[*node]{want, form{"description": want}, func(s scope, n *node) (*node, bool) {
 		for _, shape := range shapes {
 			if n.shape == shape {
 				return n, true

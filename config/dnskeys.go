@@ -12,7 +12,7 @@ var dnsKeys = table[dnsEntry]{
 	key("geoip", existing("a file"), func(d *dnsEntry) *string { return &d.GeoIP }),
 	key("rate_limit", orNone(perSecond), func(d *dnsEntry) *int { return &d.RateLimit }),
 	section("dnssec", dnssecKeys, func(d *dnsEntry) *DNS { return &d.DNS }),
-	key("zones", as("a mapping from names to zones", mapping), func(d *dnsEntry) **node { return &d.zones }),
+	key("zones", as("a mapping from names to zones", mapping).shown(namedForm(zoneForm)), func(d *dnsEntry) **node { return &d.zones }),
 }
 
 // dnsEntry is the section dns as it is written.
@@ -32,12 +32,12 @@ type zoneEntry struct {
 }
 
 var zoneKeys = table[zoneEntry]{
-	key("nameservers", as("a mapping from names to lists of addresses", mapping), func(z *zoneEntry) **node { return &z.nameservers }),
+	key("nameservers", as("a mapping from names to lists of addresses", mapping).shown(namedForm(listForm(address.form))), func(z *zoneEntry) **node { return &z.nameservers }),
 	key("ttl", ttl, func(z *zoneEntry) *time.Duration { return &z.TTL }),
-	key("hosts", as("a mapping from names to services", mapping), func(z *zoneEntry) **node { return &z.hosts }),
-	key("domains", as("a list of mail domains", list), func(z *zoneEntry) **node { return &z.domains }),
+	key("hosts", as("a mapping from names to services", mapping).shown(namedForm(hostForm)), func(z *zoneEntry) **node { return &z.hosts }),
+	key("domains", as("a list of mail domains", list).shown(listForm(matching(`.`))), func(z *zoneEntry) **node { return &z.domains }),
 	key("tlsrpt", phrase("mailto: or https: and where reports go", reportURI), func(z *zoneEntry) *string { return &z.TLSRPT }),
-	key("records", as("records in master-file syntax (records: |)", scalar), func(z *zoneEntry) **node { return &z.records }),
+	key("records", as("records in master-file syntax (records: |)", scalar).shown(form{"type": "string"}), func(z *zoneEntry) **node { return &z.records }),
 }
 
 // defaultTTL is short, so that clients follow a failover, and long enough for resolvers to be of use.

@@ -15,15 +15,15 @@ var documentKeys = table[document]{
 	key("state_dir", path("a directory"), func(d *document) *string { return &d.StateDir }),
 	section("shutdown", shutdownKeys, func(d *document) *document { return d }),
 	key("max_shrink", number(0, 1), func(d *document) *float64 { return &d.MaxShrink }),
-	key("regions", as("a mapping from names to regions", mapping), func(d *document) **node { return &d.regions }),
-	key("roles", as("a mapping from names to services", mapping), func(d *document) **node { return &d.roles }),
-	key("nodes", as("a list of nodes", list), func(d *document) **node { return &d.nodes }),
-	key("overrides", as("a mapping from names of nodes to keys of a node", mapping), func(d *document) **node { return &d.overrides }),
-	key("defaults", as("a mapping of keys of a service", mapping), func(d *document) **node { return &d.defaults }),
-	key("services", as("a mapping from names to services", mapping), func(d *document) **node { return &d.services }),
+	key("regions", as("a mapping from names to regions", mapping).shown(namedForm(regionKeys.form()).and("minProperties", 1).and("propertyNames", nameForm)), func(d *document) **node { return &d.regions }),
+	key("roles", as("a mapping from names to services", mapping).shown(namedForm(runsForm)), func(d *document) **node { return &d.roles }),
+	key("nodes", as("a list of nodes", list).shown(form{"type": "array", "minItems": 1, "items": nodeKeys.form().needs("name", "address")}), func(d *document) **node { return &d.nodes }),
+	key("overrides", as("a mapping from names of nodes to keys of a node", mapping).shown(namedForm(overrideKeys.form())), func(d *document) **node { return &d.overrides }),
+	key("defaults", as("a mapping of keys of a service", mapping).shown(serviceForm), func(d *document) **node { return &d.defaults }),
+	key("services", as("a mapping from names to services", mapping).shown(namedForm(serviceForm)), func(d *document) **node { return &d.services }),
 	section("tls", tlsKeys, func(d *document) *TLS { return &d.TLS }),
 	section("locality", localityKeys, func(d *document) *document { return d }),
-	key("dns", as("a mapping of keys", mapping), func(d *document) **node { return &d.dns }),
+	key("dns", as("a mapping of keys", mapping).shown(dnsKeys.form()), func(d *document) **node { return &d.dns }),
 	section("admin", adminKeys, func(d *document) *Admin { return &d.Admin }),
 }
 
@@ -53,14 +53,14 @@ var tlsVersion = scalarOf(`"1.2" or "1.3"`, words, func(_ scope, text string) (u
 		return tls.VersionTLS13, nil
 	}
 	return 0, errWants
-})
+}).shown(form{"enum": []string{"1.2", "1.3"}})
 
 var certificateKeys = table[Certificate]{
 	key("cert", existing("a file"), func(c *Certificate) *string { return &c.Cert }),
 	key("key", existing("a file"), func(c *Certificate) *string { return &c.Key }),
 }
 
-var certificate = kind[Certificate]{"{cert: FILE, key: FILE}", func(s scope, n *node) (Certificate, bool) {
+var certificate = kind[Certificate]{"{cert: FILE, key: FILE}", certificateKeys.form().needs("cert", "key"), func(s scope, n *node) (Certificate, bool) {
 	var c Certificate
 	before := len(s.problems)
 	certificateKeys.read(s, &c, n)
@@ -77,7 +77,7 @@ var regionKeys = table[Region]{
 	key("prefixes", listOf(prefix), prefixesOf),
 	key("addresses", listOf(address), addressesOf),
 	key("reach", reach, func(r *Region) *Reach { return &r.Reach }),
-	{name: "failover", read: readFailover},
+	{name: "failover", read: readFailover, form: func() form { return listForm(nameForm) }},
 	key("state", adminState, func(r *Region) *AdminState { return &r.State }),
 }
 
@@ -100,7 +100,7 @@ func name(what string) kind[string] {
 			return errWants
 		}
 		return nil
-	})
+	}).shown(nameForm)
 }
 
 // validName keeps names fit for logs, metrics and URLs; the slash is ours (see Topology.Reachable).
@@ -121,7 +121,7 @@ var hostName = phrase("a host name such as mail.example.org", func(s string) err
 		return errWants
 	}
 	return nil
-})
+}).shown(nameForm)
 
 // validHost is the syntax of RFC 1123, 2.1, and an underscore, which internal names often have.
 func validHost(s string) bool {

@@ -13,13 +13,14 @@ import (
 // kind is what a key may hold. read reports what is wrong with a value and then returns false.
 type kind[V any] struct {
 	want string // in the operator's words, for "port takes ..., not ..."
+	form form
 	read func(s scope, n *node) (V, bool)
 }
 
 // scalarOf is a kind for one word or number. parse gets the text of a scalar that has one of the tags; its error, if
 // it has words, is reported as it is, and else what the kind wants.
 func scalarOf[V any](want, tags string, parse func(s scope, text string) (V, error)) kind[V] {
-	return kind[V]{want, func(s scope, n *node) (V, bool) {
+	return kind[V]{want, scalarForm(want, tags), func(s scope, n *node) (V, bool) {
 		var zero V
 		if n.shape != scalar || !strings.Contains(tags, n.tag) {
 			s.wants(n, want+quoteHint(n, tags))
@@ -71,13 +72,13 @@ func path(want string) kind[string] {
 			return "", errWants
 		}
 		return s.resolve(text), nil
-	})
+	}).shown(form{"type": "string", "minLength": 1})
 }
 
 // existing is the name of a file that has to be there.
 func existing(want string) kind[string] {
 	file := path(want)
-	return kind[string]{want, func(s scope, n *node) (string, bool) {
+	return kind[string]{want, file.form, func(s scope, n *node) (string, bool) {
 		name, ok := file.read(s, n)
 		if ok {
 			s.files = append(s.files, reference{n.position, s.prefixed(s.key), name})
@@ -112,13 +113,13 @@ func whole[V int | uint16](low, high V) kind[V] {
 			return 0, errWants
 		}
 		return V(n), nil
-	})
+	}).shown(form{"type": "integer", "minimum": low, "maximum": high})
 }
 
 // orNone is a kind that also takes the word none, for its zero value.
 func orNone[V any](k kind[V]) kind[V] {
 	want := k.want + ", or none"
-	return kind[V]{want, func(s scope, n *node) (V, bool) {
+	return kind[V]{want, anyForm(k.form, form{"const": "none"}), func(s scope, n *node) (V, bool) {
 		if n.shape == scalar && n.text == "none" {
 			var zero V
 			return zero, true
@@ -136,7 +137,7 @@ func number(low, high float64) kind[float64] {
 			return 0, errWants
 		}
 		return f, nil
-	})
+	}).shown(form{"type": "number", "minimum": low, "maximum": high})
 }
 
 // duration is a time from low to high, with its unit.
@@ -154,7 +155,7 @@ func durationAs(want string, low, high time.Duration) kind[time.Duration] {
 			return 0, errWants
 		}
 		return d, nil
-	})
+	}).shown(durationForm)
 }
 
 // plain prints a duration without zero units: 10m, not 10m0s.
@@ -187,7 +188,7 @@ func oneOf[V any](what string, choices ...choice[V]) kind[V] {
 			return zero, fmt.Errorf("no %s %q%s", what, shortened(text), hint)
 		}
 		return zero, errWants
-	})
+	}).shown(form{"enum": names})
 }
 
 type choice[V any] struct {
@@ -204,4 +205,4 @@ var rate = scalarOf("a rate such as 50/s, 100/m or 1000/h", words, func(_ scope,
 		return Rate{}, errWants
 	}
 	return Rate{n, per}, nil
-})
+}).shown(matching(`^[0-9]+/[smh]$`))

@@ -10,7 +10,7 @@ import (
 // address is an IPv4 or IPv6 address of a single machine.
 var address = scalarOf("an IP address", words+" "+numbers, func(_ scope, text string) (netip.Addr, error) {
 	return parseAddress(text)
-})
+}).shown(matching(`^[0-9A-Fa-f.:]+$`))
 
 func parseAddress(text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
@@ -46,12 +46,12 @@ var prefix = scalarOf("a network such as 10.0.0.0/8 or an address", words+" "+nu
 		return p, fmt.Errorf("%s has bits set beyond its length: write %s", text, p.Masked())
 	}
 	return p, nil
-})
+}).shown(matching(`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`))
 
 // listenAddress is an address to listen on. Without a host it is every address of the machine.
 var listenAddress = scalarOf(`an address with a port such as ":993" or "192.0.2.1:993"`, words, func(_ scope, text string) (netip.AddrPort, error) {
 	return parseListen(text)
-})
+}).shown(matching(`:[0-9]{1,5}$`))
 
 func parseListen(text string) (netip.AddrPort, error) {
 	var zero netip.AddrPort
@@ -84,8 +84,13 @@ func parseListen(text string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a, uint16(port)), nil
 }
 
+var coordinatesForm = form{
+	"type": "array", "minItems": 2, "maxItems": 2,
+	"prefixItems": []form{{"type": "number", "minimum": -90, "maximum": 90}, {"type": "number", "minimum": -180, "maximum": 180}},
+}
+
 // coordinates is a latitude and a longitude.
-var coordinates = kind[*Location]{"[latitude, longitude] in degrees", func(s scope, n *node) (*Location, bool) {
+var coordinates = kind[*Location]{"[latitude, longitude] in degrees", coordinatesForm, func(s scope, n *node) (*Location, bool) {
 	if n.shape != list || len(n.items) != 2 {
 		s.wants(n, "[latitude, longitude] in degrees")
 		return nil, false

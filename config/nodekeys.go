@@ -11,11 +11,11 @@ type nodeEntry struct {
 
 var nodeKeys = table[nodeEntry]{
 	key("name", word("a name such as eu-imap-[001-192]"), func(e *nodeEntry) **node { return &e.name }),
-	key("address", as("an address, or a list of an IPv4 and an IPv6 one", scalar, list), func(e *nodeEntry) **node { return &e.address }),
+	key("address", as("an address, or a list of an IPv4 and an IPv6 one", scalar, list).shown(addressForm), func(e *nodeEntry) **node { return &e.address }),
 	key("region", word("the name of a region"), func(e *nodeEntry) **node { return &e.region }),
 	key("role", word("the name of a role"), func(e *nodeEntry) **node { return &e.role }),
-	key("roles", as("a list of names of roles", list), func(e *nodeEntry) **node { return &e.roles }),
-	key("services", as("all, or a list of names of services", scalar, list), func(e *nodeEntry) **node { return &e.services }),
+	key("roles", as("a list of names of roles", list).shown(listForm(nameForm)), func(e *nodeEntry) **node { return &e.roles }),
+	key("services", as("all, or a list of names of services", scalar, list).shown(runsForm), func(e *nodeEntry) **node { return &e.services }),
 	key("weight", whole(0, maxWeight), func(e *nodeEntry) *int { return &e.Weight }),
 	key("weights", mapOf("a mapping from services to weights", whole(0, maxWeight)), func(e *nodeEntry) *map[string]int { return &e.Weights }),
 	key("state", adminState, func(e *nodeEntry) *AdminState { return &e.State }),

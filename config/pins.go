@@ -12,7 +12,7 @@ var continent = oneOf("continent",
 
 // country is an ISO 3166-1 alpha-2 code. Norway needs quotes: to YAML 1.1, and so to many an editor and linter, the
 // bare word is false.
-var country = kind[string]{"the two letters of a country", func(s scope, n *node) (string, bool) {
+var country = kind[string]{"the two letters of a country", matching(`^[A-Z]{2}$`), func(s scope, n *node) (string, bool) {
 	code := strings.ToUpper(n.text)
 	switch {
 	case n.shape != scalar:

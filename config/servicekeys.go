@@ -18,7 +18,7 @@ var serviceKeys = table[Service]{
 	key("paths", listOf(pathPrefix), func(s *Service) *[]string { return &s.Paths }),
 	key("redirect_listen", listOf(listenAddress), func(s *Service) *[]netip.AddrPort { return &s.RedirectListen }),
 	key("server_names", listOf(serverName), func(s *Service) *[]string { return &s.ServerNames }),
-	{name: "proxy_protocol", read: readProxy},
+	{name: "proxy_protocol", read: readProxy, form: func() form { return proxyVersion.form }},
 	key("accept_proxy", listOf(prefix), func(s *Service) *[]netip.Prefix { return &s.AcceptProxy }),
 	key("allow", listOf(prefix), func(s *Service) *[]netip.Prefix { return &s.Allow }),
 	key("deny", listOf(prefix), func(s *Service) *[]netip.Prefix { return &s.Deny }),
@@ -81,7 +81,7 @@ func readProxy(s scope, into *Service, n *node) {
 	}
 }
 
-var hedge = kind[Hedge]{"auto, none or a time such as 500ms", func(s scope, n *node) (Hedge, bool) {
+var hedge = kind[Hedge]{"auto, none or a time such as 500ms", anyForm(form{"enum": []string{"auto", "none"}}, durationForm), func(s scope, n *node) (Hedge, bool) {
 	if n.shape == scalar && n.tag == "!!str" {
 		switch n.text {
 		case "auto":
@@ -104,7 +104,7 @@ var pathPrefix = phrase("a path such as /jmap", func(s string) error {
 		return fmt.Errorf("%q is not in its plain form, without //, dot segments and %%", s)
 	}
 	return nil
-})
+}).shown(matching(`^/[^?# %]*$`))
 
 // serverName is what a client may ask for in SNI; "*." in front stands for one label.
 var serverName = scalarOf("a host name such as imap.example.org or *.example.org", words, func(_ scope, text string) (string, error) {

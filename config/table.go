@@ -7,6 +7,7 @@ type field[T any] struct {
 	name string
 	read func(s scope, into *T, n *node)
 	keys func() []string // dotted names below it; nil: none
+	form func() form
 }
 
 // table is all keys of a mapping. Everything that knows the format reads the tables: decoding, suggestions, and
@@ -15,7 +16,7 @@ type table[T any] []field[T]
 
 // key is a field whose value goes straight into T.
 func key[T, V any](name string, k kind[V], at func(*T) *V) field[T] {
-	return field[T]{name: name, read: func(s scope, into *T, n *node) {
+	return field[T]{name: name, form: func() form { return k.form }, read: func(s scope, into *T, n *node) {
 		if v, ok := k.read(s, n); ok {
 			*at(into) = v
 		}
@@ -28,6 +29,7 @@ func section[T, V any](name string, keys table[V], at func(*T) *V) field[T] {
 		name: name,
 		read: func(s scope, into *T, n *node) { keys.read(s, at(into), n) },
 		keys: keys.names,
+		form: keys.form,
 	}
 }
 

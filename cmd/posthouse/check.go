@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,17 +12,26 @@ import (
 )
 
 type checkCmd struct {
-	Path   string `arg:"" help:"The topology: a YAML file, or a directory of them."`
+	Path   string `arg:"" optional:"" help:"The topology: a YAML file, or a directory of them."`
 	Region string `env:"POSTHOUSE_REGION" placeholder:"NAME" help:"Where the balancer stands; wins over the file."`
+	Schema bool   `help:"Print the JSON Schema of topology files instead, for editors."`
 }
 
 func (checkCmd) Help() string {
 	return `Prints every mistake at once as file:line:column: message and exits with 1, or a summary, warnings, and exits with 0.
 
-Example: posthouse check topology.yaml`
+Example: posthouse check topology.yaml
+Example: posthouse check --schema > topology.schema.json`
 }
 
 func (cmd checkCmd) Run(c console) error {
+	if cmd.Schema {
+		_, err := c.out.Write(config.Schema())
+		return err
+	}
+	if cmd.Path == "" {
+		return errors.New("which file? Example: posthouse check topology.yaml")
+	}
 	topology, err := config.Load(cmd.Path, config.Options{Region: cmd.Region})
 	if err != nil {
 		return err
