@@ -43,6 +43,9 @@ func (e *Engine) Start(p Pair) Session {
 }
 
 func (e *Engine) open() {
+	if plainOnly {
+		return
+	}
 	lend := runtime.GOMAXPROCS(0) <= loops
 	for range loops {
 		l, err := newLoop(lend)

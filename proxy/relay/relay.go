@@ -6,7 +6,8 @@
 //
 // On Linux an Engine is one loop a processor (loop_linux.go): a thread that waits for all of its sessions at once with an edge-triggered
 // epoll on bare descriptors, which Go's own poller does not know. An idle session (pair_linux.go) is a struct of some 150 bytes, without
-// a goroutine and without a buffer. Elsewhere a session is two goroutines (plain.go).
+// a goroutine and without a buffer. Elsewhere, and with the build tag plainrelay, a session is two goroutines
+// (plain.go).
 package relay
 
 import (

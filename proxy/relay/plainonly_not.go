@@ -1,0 +1,5 @@
+//go:build !plainrelay
+
+package relay
+
+const plainOnly = false
