@@ -1,4 +1,5 @@
-// Command session measures what a session of a mail client costs Posthouse beside nginx (stream) and HAProxy from Debian:
+// Command session measures what a session of a mail client costs Posthouse beside nginx (stream) and HAProxy from Debian, and what it
+// costs without the loops of proxy/relay (the build tag plainrelay, column "plain"):
 //
 //	go run ./bench/session [-rounds N] [-time D] [-only REGEXP] [-quick] [-profile FILE] [-posthouse BINARY]
 //

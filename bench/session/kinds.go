@@ -35,17 +35,22 @@ type (
 
 const nginx, haproxy = "nginx", "haproxy"
 
-// kinds are the servers that are compared.
-var kinds = []*kind{
-	{Name: "posthouse", Ours: true, Config: "posthouse.yaml", Command: func(s *beside.Site, file string, v variant) []string {
-		return posthouse(s.Posthouse, file, v)
-	}},
-	{Name: nginx, Config: "nginx.conf", Command: func(_ *beside.Site, file string, _ variant) []string {
-		return []string{"/usr/sbin/nginx", "-p", filepath.Dir(file), "-c", file, "-e", "stderr"}
-	}},
-	{Name: haproxy, Config: "haproxy.cfg", Command: func(_ *beside.Site, file string, _ variant) []string {
-		return []string{"/usr/sbin/haproxy", "-db", "-f", file}
-	}},
+// kinds are the servers that are compared: ours, ours with two goroutines a session in place of the loops, and the peers.
+func (b *bench) kinds() []*kind {
+	return []*kind{
+		{Name: "posthouse", Ours: true, Config: "posthouse.yaml", Command: func(s *beside.Site, file string, v variant) []string {
+			return posthouse(s.Posthouse, file, v)
+		}},
+		{Name: "plain", Ours: true, Config: "posthouse.yaml", Command: func(_ *beside.Site, file string, v variant) []string {
+			return posthouse(b.plain, file, v)
+		}},
+		{Name: nginx, Config: "nginx.conf", Command: func(_ *beside.Site, file string, _ variant) []string {
+			return []string{"/usr/sbin/nginx", "-p", filepath.Dir(file), "-c", file, "-e", "stderr"}
+		}},
+		{Name: haproxy, Config: "haproxy.cfg", Command: func(_ *beside.Site, file string, _ variant) []string {
+			return []string{"/usr/sbin/haproxy", "-db", "-f", file}
+		}},
+	}
 }
 
 func posthouse(binary, file string, v variant) []string {

@@ -12,6 +12,7 @@ import (
 // bench is one run of this program.
 type bench struct {
 	site     *beside.Site
+	plain    string // the binary whose sessions are two goroutines each
 	cert     raw.Certificate
 	loop     *raw.Loop
 	node     *node
@@ -33,6 +34,9 @@ func prepare(s *beside.Site) (*beside.Contest[variant], error) {
 	b.most = min(50_000, b.mostSessions()-crowd)
 	b.sessions = min(b.sessions, b.most)
 	var err error
+	if b.plain, err = s.Build("posthouse-plain", "-tags", "plainrelay"); err != nil {
+		return nil, err
+	}
 	if b.cert, err = raw.NewCertificate(s.Dir); err != nil {
 		return nil, err
 	}
@@ -43,6 +47,6 @@ func prepare(s *beside.Site) (*beside.Contest[variant], error) {
 		return nil, err
 	}
 	return &beside.Contest[variant]{
-		Kinds: kinds, Templates: templates, Settings: b.settings, Answers: b.answers, Rows: b.rows(), Facts: b.facts(),
+		Kinds: b.kinds(), Templates: templates, Settings: b.settings, Answers: b.answers, Rows: b.rows(), Facts: b.facts(),
 	}, nil
 }
