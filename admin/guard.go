@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,9 +24,17 @@ func guard(current *atomic.Pointer[access], next http.Handler) http.Handler {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="posthouse"`)
 			problem(w, http.StatusUnauthorized, "the token of admin.token_file is needed: Authorization: Bearer TOKEN")
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, a.token != nil)))
 		}
 	})
+}
+
+type tokenKey struct{}
+
+// tokenAsked says whether a request that came this far bears the token.
+func tokenAsked(r *http.Request) bool {
+	asked, _ := r.Context().Value(tokenKey{}).(bool)
+	return asked
 }
 
 func open(path string) bool { return path == "/healthz" || path == "/readyz" }

@@ -16,8 +16,9 @@ type node struct {
 	Region    string       `json:"region"`
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 	Host      string       `json:"host,omitempty"`
-	State     string       `json:"state"` // active, draining or off, as the file says
+	State     string       `json:"state"` // active, drain or disabled: the stricter of file and marks
 	Sessions  int64        `json:"sessions"`
+	Marks     []markRow    `json:"marks"`
 	Services  []service    `json:"services"`
 }
 
@@ -40,7 +41,7 @@ type service struct {
 }
 
 func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, map[string]any{"nodes": nodesOf(s.Table())})
+	answer(w, r, map[string]any{"nodes": nodesOf(s.Router.Table())})
 }
 
 // nodesOf lists every node of the topology in file order, then the balancers that stand for nodes.
@@ -49,7 +50,7 @@ func nodesOf(t *routing.Table) []*node {
 	var all []*node
 	add := func(n *config.Node) *node {
 		row := &node{Name: n.Name, Region: n.Region, Addresses: n.Addresses, Host: n.Host,
-			State: [...]string{"active", "draining", "off"}[n.State], Services: []service{}}
+			State: n.State.String(), Services: []service{}, Marks: marksOf(t.Marks(), func(s routing.Subject) bool { return s.Node == n.Name })}
 		rows[n.Name], all = row, append(all, row)
 		return row
 	}

@@ -1,7 +1,10 @@
-// Package admin is the HTTP API that operators and their tools ask: health, metrics, and what the balancer knows.
+// Package admin is the HTTP API that operators and their tools ask: health, metrics, what the balancer knows, and what is
+// changed at run time.
 //
-// A Server reads from the routing table in effect and never waits for it. Prepare and Commit move it to another
-// address during a reload, Run ends it. Answers are JSON; errors are problem details (RFC 9457).
+// A Server reads from the routing table in effect and never waits for it. Marks go to the Router; drains, kills and denials to
+// the sessions' side, by the funcs that it is given. What was set is kept in state_dir (state.go). Events are taken from the log
+// (events.go). Prepare and Commit move the Server to another address during a reload, Run ends it. Answers are JSON; errors are problem
+// details (RFC 9457).
 package admin
 
 import (
@@ -12,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,12 +28,33 @@ import (
 
 // Server is the admin API of one balancer. Its fields are set before the first call and not changed after it.
 type Server struct {
-	Table   func() *routing.Table // the table in effect
+	Router  *routing.Router
 	Metrics prometheus.Gatherer
-	Log     *slog.Logger
+	Log     *slog.Logger // whose events Events keeps
+	Events  *Events
 
+	// The side of the sessions. None of these blocks but Drain, which returns when its sessions are gone or ctx ends.
+	List  func(f Filter, after string, limit int) (page []Session, all int)
+	Kill  func(Filter) int
+	Deny  func([]Denial)
+	Drain func(ctx context.Context, s routing.Subject, within time.Duration, tell func(Drained)) Drained
+
+	// The process. nil: it does not do so.
+	Reload   func(context.Context) (result, why string, err error) // why: the file was not applied; err: nothing is known
+	Stop     func(within time.Duration)                            // begins the end
+	Explain  func(url.Values) (any, error)                         // an error says what is wrong with the question
+	Drainage *Metrics
+
+	once    sync.Once
+	life    context.Context // of drains
+	endLife context.CancelFunc
 	unready atomic.Bool
-	serving sync.WaitGroup // one for each listener that was committed
+	streams atomic.Int64   // of events
+	serving sync.WaitGroup // one for each listener that was committed, and for each drain
+	drains  drains
+	denied  denials
+
+	changing sync.Mutex // one change at a time; guards the file in state_dir
 
 	mu      sync.Mutex // guards the following
 	current *front
@@ -58,6 +83,11 @@ func (f *front) Accept() (net.Conn, error) {
 
 func (f *front) Close() error   { return f.listener.Close() }
 func (f *front) Addr() net.Addr { return f.listener.Addr() }
+
+// init makes the parts of a literal.
+func (s *Server) init() {
+	s.once.Do(func() { s.life, s.endLife = context.WithCancel(context.Background()) })
+}
 
 // Unready makes /readyz say no from now on: the process drains.
 func (s *Server) Unready() { s.unready.Store(true) }
@@ -96,6 +126,7 @@ func (s *Server) Prepare(a config.Admin) (*Change, error) {
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ConnContext:       meet,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	return &Change{server: s, next: next, access: access, fresh: true}, nil
@@ -132,7 +163,9 @@ func (c *Change) Abort() {
 
 // Run serves until ctx ends; when it returns nothing of the server is left.
 func (s *Server) Run(ctx context.Context) error {
+	s.init()
 	<-ctx.Done()
+	s.endLife()
 	s.mu.Lock()
 	current := s.current
 	s.current, s.closing = nil, true

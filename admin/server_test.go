@@ -51,8 +51,14 @@ type running struct {
 func start(t *testing.T, a config.Admin) *running {
 	t.Helper()
 	router := routing.NewRouter(load(t, topology), slog.New(slog.DiscardHandler))
-	s := &Server{Table: router.Table, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
-	r := &running{s, router, filepath.Join(t.TempDir(), "admin.sock")}
+	s := &Server{Router: router, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
+	return serveOn(t, s, a)
+}
+
+// serveOn runs a server until the test ends.
+func serveOn(t *testing.T, s *Server, a config.Admin) *running {
+	t.Helper()
+	r := &running{s, s.Router, filepath.Join(t.TempDir(), "admin.sock")}
 	if a.Listen == "" {
 		a.Listen = "unix:" + r.path
 	}
@@ -161,7 +167,7 @@ func TestNodes(t *testing.T) {
 		rows = append(rows, row)
 	}
 	// eu-1 is in a region that may not be reached: listed, with nothing to say of its services.
-	want := "us-1 us active smtp=unknown imaps=unknown, us-2 us draining imaps=unknown!, eu-1 eu active, ap-1 ap active smtp=unknown!"
+	want := "us-1 us active smtp=unknown imaps=unknown, us-2 us drain imaps=unknown!, eu-1 eu active, ap-1 ap active smtp=unknown!"
 	if s := strings.Join(rows, ", "); s != want {
 		t.Errorf("nodes = %s\n want %s", s, want)
 	}
@@ -241,7 +247,7 @@ func TestMoves(t *testing.T) {
 
 // TestMoveAtTheEnd: a reload that commits after the end leaves nothing behind.
 func TestMoveAtTheEnd(t *testing.T) {
-	s := &Server{Table: nil, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
+	s := &Server{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
 	late, err := s.Prepare(config.Admin{Listen: "unix:" + filepath.Join(t.TempDir(), "late.sock")})
 	if err != nil {
 		t.Fatal(err)

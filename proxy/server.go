@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -53,6 +54,7 @@ type Server struct {
 	live     registry
 	reserve  reserve
 	denied   denials
+	within   atomic.Int64 // nanoseconds that the last drain has, and one more; 0: the topology's deadline
 
 	clientTLS    *tls.Config            // all handshakes with clients begin with it
 	nodeSessions tls.ClientSessionCache // to resume TLS with nodes
@@ -100,12 +102,22 @@ func (s *Server) Run(ctx context.Context) error {
 	s.renew(ctx) // returns when ctx ends
 	s.stopListening()
 	s.endLife()
-	s.drain(s.Router.Table().Topology().Deadline)
+	s.drain(s.deadline())
 	s.running.Wait()
 	s.pools.close()
 	s.engine.Close()
 	s.reserve.close()
 	return nil
+}
+
+// EndWithin sets how long the sessions have when Run ends, in place of the topology's deadline.
+func (s *Server) EndWithin(d time.Duration) { s.within.Store(int64(d) + 1) }
+
+func (s *Server) deadline() time.Duration {
+	if within := s.within.Load(); within > 0 {
+		return time.Duration(within - 1)
+	}
+	return s.Router.Table().Topology().Deadline
 }
 
 func (s *Server) stopListening() {

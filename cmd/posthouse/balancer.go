@@ -20,7 +20,8 @@ import (
 //	topology -> router -> table -> server (sessions) and admin
 //	         -> checker -Report-> router,  server -Failed-> checker
 type balancer struct {
-	log      *slog.Logger
+	log      *slog.Logger // its events are kept in events
+	events   *admin.Events
 	registry *prometheus.Registry
 	metrics  *reloadMetrics
 	router   *routing.Router
@@ -32,8 +33,10 @@ type balancer struct {
 }
 
 // newBalancer opens and starts nothing.
-func newBalancer(t *config.Topology, log *slog.Logger) *balancer {
-	b := &balancer{log: log, registry: newRegistry()}
+func newBalancer(t *config.Topology, plain *slog.Logger) *balancer {
+	b := &balancer{registry: newRegistry(), events: admin.NewEvents()}
+	b.log = b.events.Logger(plain)
+	log := b.log
 	b.metrics = newReloadMetrics(b.registry)
 	b.router = routing.NewRouter(t, log)
 	b.router.Metrics = routing.NewMetrics(b.registry)
@@ -42,8 +45,8 @@ func newBalancer(t *config.Topology, log *slog.Logger) *balancer {
 	b.checker.Version = version()
 	b.checker.Report = b.router.SetHealth
 	b.checker.Resolved = b.router.SetAddresses
-	b.server = &proxy.Server{Router: b.router, Log: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
-	b.admin = &admin.Server{Table: b.router.Table, Metrics: b.registry, Log: log}
+	b.server = &proxy.Server{Router: b.router, Log: plain, Events: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
+	b.admin = b.newAdmin()
 	return b
 }
 

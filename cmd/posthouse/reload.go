@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"posthouse/config"
 )
@@ -24,6 +25,42 @@ type reloader struct {
 
 	known  config.Source // what first read: the watcher tells of what comes after it
 	behind bool          // the topology in effect is older than the file's, which was refused or held
+	lost   []string      // what the first content was held for, until follow says so
+
+	mu      sync.Mutex // guards the following
+	watcher *config.Watcher
+	waiting []chan outcome // of ask
+}
+
+// outcome is what became of a content.
+type outcome struct{ result, why string }
+
+// ask reads the file as SIGHUP does, and returns what became of it. Its error is that of ctx.
+func (r *reloader) ask(ctx context.Context) (result, why string, err error) {
+	told := make(chan outcome, 1)
+	r.mu.Lock()
+	r.waiting = append(r.waiting, told)
+	watcher := r.watcher
+	r.mu.Unlock()
+	if watcher != nil {
+		watcher.Kick()
+	}
+	select {
+	case o := <-told:
+		return o.result, o.why, nil
+	case <-ctx.Done():
+		return "", "", ctx.Err()
+	}
+}
+
+// tell answers those who asked.
+func (r *reloader) tell(result, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, told := range r.waiting {
+		told <- outcome{result, why}
+	}
+	r.waiting = nil
 }
 
 // first is the topology to start with.
@@ -50,8 +87,12 @@ func (r *reloader) first() (*config.Topology, error) {
 func (r *reloader) follow(ctx context.Context, b *balancer) error {
 	if r.behind {
 		b.metrics.held()
+		logHeld(b.log, r.lost)
 	}
-	watcher := &config.Watcher{Path: r.path, Log: r.log, Known: r.known, Failed: func(err error) { r.unreadable(b, err) }}
+	watcher := &config.Watcher{Path: r.path, Log: b.log, Known: r.known, Failed: func(err error) { r.unreadable(b, err) }}
+	r.mu.Lock()
+	r.watcher = watcher
+	r.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -79,6 +120,7 @@ func (r *reloader) unreadable(b *balancer, err error) {
 	switch {
 	case err != nil:
 		b.metrics.refused()
+		r.tell("refused", err.Error())
 	case !r.behind:
 		b.metrics.current()
 	}
@@ -94,30 +136,35 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 	}
 	if lost := config.Shrink(b.Topology(), topology); lost != nil {
 		b.metrics.held()
-		logHeld(r.log, lost)
+		r.tell("held", logHeld(b.log, lost))
 		return
 	}
-	logWarnings(r.log, topology)
+	logWarnings(b.log, topology)
 	if err := b.Apply(topology); err != nil {
 		r.refuse(b, err)
 		return
 	}
 	r.behind = false
 	b.metrics.applied()
-	r.log.Info("topology reloaded", "path", r.path, "nodes", len(topology.Nodes))
+	b.log.Info("topology reloaded", "event", "reload-applied", "path", r.path, "nodes", len(topology.Nodes))
+	r.tell("applied", "")
 	if err := r.accept(topology, source); err != nil {
-		r.log.Error("topology not remembered", "why", err.Error())
+		b.log.Error("topology not remembered", "why", err.Error())
 	}
 }
 
 func (r *reloader) refuse(b *balancer, err error) {
 	b.metrics.refused()
-	r.log.Error("reload refused, the topology in effect stays", "path", r.path, "why", err.Error())
+	b.log.Error("reload refused, the topology in effect stays", "event", "reload-refused", "path", r.path, "why", err.Error())
+	r.tell("refused", err.Error())
 }
 
-func logHeld(log *slog.Logger, lost []string) {
+// logHeld says what a file was held for, and returns it.
+func logHeld(log *slog.Logger, lost []string) string {
+	all := strings.Join(lost, "; ")
 	log.Error("topology held: it takes away more than max_shrink allows; the one in effect stays. "+
-		"If this is meant, set max_shrink: 1 in the new file", "lost", strings.Join(lost, "; "))
+		"If this is meant, set max_shrink: 1 in the new file", "event", "reload-held", "lost", all)
+	return all
 }
 
 // accept remembers a content that is in effect.
@@ -155,12 +202,13 @@ func (r *reloader) heldBy(topology *config.Topology) *config.Topology {
 	if lost == nil {
 		return nil
 	}
-	logHeld(r.log, lost)
 	options.Serve = true
 	if old, err = config.Parse(source, options); err != nil {
-		r.log.Error("the one in effect last cannot be served any more: serving the new one after all", "why", err.Error())
+		r.log.Error("topology takes away more than max_shrink allows, but the one in effect last cannot be served any more: serving the new one after all",
+			"lost", strings.Join(lost, "; "), "why", err.Error())
 		return nil
 	}
+	r.lost = lost
 	return old
 }
 

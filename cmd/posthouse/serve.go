@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,6 +45,14 @@ func (cmd serveCmd) Run(c console) error {
 
 // serve runs a balancer and follows its topology until ctx ends and the sessions are drained.
 func serve(ctx context.Context, b *balancer, r *reloader) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	b.admin.Reload = r.ask
+	b.admin.Stop = func(within time.Duration) {
+		b.server.EndWithin(within)
+		stop()
+	}
+	b.admin.Restore()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, b.Run(ctx)) })
 	group.Go(func() error { return ended(ctx, r.follow(ctx, b)) })

@@ -1,0 +1,556 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/config"
+	"posthouse/routing"
+)
+
+// sessions plays the side of the sessions.
+type sessions struct {
+	mu     sync.Mutex
+	killed []string
+	denied []string
+	drains map[string]chan Drained // what each tells; closed: its end
+}
+
+func (s *sessions) List(f Filter, after string, limit int) ([]Session, int) {
+	all := []Session{{ID: "a", Service: "imaps", Node: "us-1"}, {ID: "b", Service: "smtp", Node: "us-1"}, {ID: "c", Service: "imaps", Node: "us-2"}}
+	all = slices.DeleteFunc(all, func(s Session) bool {
+		return f.Node != "" && f.Node != s.Node || f.Service != "" && f.Service != s.Service
+	})
+	n := len(all)
+	all = slices.DeleteFunc(all, func(s Session) bool { return s.ID <= after })
+	return all[:min(limit, len(all))], n
+}
+
+func (s *sessions) Kill(f Filter) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.killed = append(s.killed, fmt.Sprint(f.Subject, " ", f.Client))
+	return 3
+}
+
+func (s *sessions) Deny(all []Denial) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = nil
+	for _, d := range all {
+		s.denied = append(s.denied, d.Prefix.String())
+	}
+}
+
+// drain is the script of a subject's drain.
+func (s *sessions) drain(what string) chan Drained {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drains[what] == nil {
+		s.drains[what] = make(chan Drained)
+	}
+	return s.drains[what]
+}
+
+func (s *sessions) Drain(ctx context.Context, subject routing.Subject, _ time.Duration, tell func(Drained)) (last Drained) {
+	script := s.drain(subject.String())
+	for {
+		select {
+		case now, more := <-script:
+			if !more {
+				return last
+			}
+			last = now
+			tell(now)
+		case <-ctx.Done():
+			return last
+		}
+	}
+}
+
+// operated is a server whose sessions are played, on a unix socket.
+type operated struct {
+	*running
+	sessions *sessions
+}
+
+func operate(t *testing.T, text string) *operated {
+	t.Helper()
+	events := NewEvents()
+	played := &sessions{drains: make(map[string]chan Drained)}
+	registry := prometheus.NewRegistry()
+	s := &Server{
+		Router: routing.NewRouter(load(t, text), slog.New(slog.DiscardHandler)), Metrics: registry,
+		Log: events.Logger(slog.New(slog.DiscardHandler)), Events: events,
+		List: played.List, Kill: played.Kill, Deny: played.Deny, Drain: played.Drain,
+	}
+	s.Drainage = NewMetrics(registry, s)
+	return &operated{serveOn(t, s, config.Admin{}), played}
+}
+
+// call makes a request and returns its status and its answer.
+func (o *operated) call(t *testing.T, call string) (int, map[string]any) {
+	t.Helper()
+	method, target, _ := strings.Cut(call, " ")
+	status, _, body := o.ask(t, method, target, nil)
+	var got map[string]any
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatalf("%s: %q: %v", call, body, err)
+	}
+	return status, got
+}
+
+// kinds are the kinds of the events so far.
+func (o *operated) kinds() string {
+	all, _ := o.Events.After(0)
+	var kinds []string
+	for _, e := range all {
+		kinds = append(kinds, e.Kind)
+	}
+	return strings.Join(kinds, " ")
+}
+
+func TestMistakes(t *testing.T) {
+	o := operate(t, topology)
+	for _, row := range []struct {
+		call   string
+		status int
+		detail string
+	}{
+		{"POST /api/v1/nodes/us-9/drain", 404, `no node "us-9"`},
+		{"POST /api/v1/nodes/us-2/drain?service=smtp", 404, `does not run "smtp"`},
+		{"POST /api/v1/regions/xx/drain", 404, `no region "xx"`},
+		{"POST /api/v1/services/xx/drain", 404, `no service "xx"`},
+		{"POST /api/v1/regions/us/drain?service=smtp", 400, "service= goes with a node"},
+		{"POST /api/v1/nodes/us-1/drain?within=soon", 400, "want a time"},
+		{"POST /api/v1/nodes/us-1/drain?within=-1s", 400, "want a time"},
+		{"POST /api/v1/nodes/us-1/drain?within=25h", 400, "at most 24h"},
+		{"GET /api/v1/nodes/us-1/drain", 405, "GET is not possible"},
+		{"POST /api/v1/nodes/us-9/resume", 404, `no node "us-9"`},
+		{"POST /api/v1/nodes/us-1/weight", 400, "weight= is missing"},
+		{"POST /api/v1/nodes/us-1/weight?weight=-1", 400, "from 0 to"},
+		{"POST /api/v1/nodes/us-1/weight?weight=x", 400, "from 0 to"},
+		{"POST /api/v1/nodes/us-9/weight?weight=1", 404, "no node"},
+		{"DELETE /api/v1/sessions", 400, "say which sessions"},
+		{"DELETE /api/v1/sessions?client=x", 400, "want an address"},
+		{"GET /api/v1/sessions?limit=0", 400, "from 1 to"},
+		{"GET /api/v1/sessions?limit=100000", 400, "from 1 to"},
+		{"POST /api/v1/deny", 400, "prefix= is missing"},
+		{"POST /api/v1/deny?prefix=192.0.2.0/33", 400, "want an address"},
+		{"POST /api/v1/deny?prefix=0.0.0.0/0", 400, "too wide"},
+		{"POST /api/v1/deny?prefix=2001::/8", 400, "too wide"},
+		{"POST /api/v1/deny?prefix=192.0.2.1&for=1y", 400, "want a time"},
+		{"POST /api/v1/deny?prefix=192.0.2.1&kill=perhaps", 400, "true or false"},
+		{"DELETE /api/v1/deny?prefix=192.0.2.0/24", 404, "is not denied"},
+		{"POST /api/v1/rebalance", 501, "not built yet"},
+		{"POST /api/v1/reload", 501, "does not follow a file"},
+		{"POST /api/v1/drain", 501, "cannot be ended"},
+		{"GET /api/v1/explain", 501, "cannot explain"},
+		{"GET /debug/pprof/heap", 403, "token_file"},
+		{"PUT /api/v1/deny", 405, "PUT is not possible"},
+	} {
+		status, got := o.call(t, row.call)
+		if detail := fmt.Sprint(got["detail"]); status != row.status || !strings.Contains(detail, row.detail) {
+			t.Errorf("%s = %d %s, want %d %s", row.call, status, detail, row.status, row.detail)
+		}
+	}
+	if len(o.Router.Table().Marks()) > 0 || len(o.sessions.killed) > 0 || o.kinds() != "" {
+		t.Error("a refused request has changed something")
+	}
+}
+
+// state of a subject in the topology in effect.
+func (o *operated) state(s routing.Subject) string {
+	return stateIn(o.Router.Table().Topology(), s).String()
+}
+
+func TestDrainAndResume(t *testing.T) {
+	for _, row := range []struct {
+		path    string
+		subject routing.Subject
+	}{
+		{"nodes/us-1", routing.Subject{Node: "us-1"}},
+		{"nodes/us-1?service=imaps", routing.Subject{Node: "us-1", Service: "imaps"}},
+		{"regions/us", routing.Subject{Region: "us"}},
+		{"services/imaps", routing.Subject{Service: "imaps"}},
+	} {
+		o := operate(t, topology)
+		path, query, _ := strings.Cut(row.path, "?")
+		status, got := o.call(t, "POST /api/v1/"+path+"/drain?within=1m&reason=upgrade&"+query)
+		what := row.subject.String()
+		drain, _ := got["drain"].(map[string]any)
+		if status != 202 || drain["state"] != "running" || drain["what"] != what || drain["reason"] != "upgrade" || drain["within"] != "1m0s" {
+			t.Fatalf("%s: %d %v", row.path, status, got)
+		}
+		if o.state(row.subject) != "drain" {
+			t.Errorf("%s: is %s after the drain", what, o.state(row.subject))
+		}
+		o.sessions.drain(what) <- Drained{Sessions: 4, Open: 3, Left: 1}
+		o.sessions.drain(what) <- Drained{Sessions: 4, Open: 0, Left: 1, Quiet: 2, Cut: 1}
+		close(o.sessions.drain(what))
+		eventually(t, "the end of the drain", func() bool { return strings.HasSuffix(o.kinds(), "drain-ended") })
+		_, got = o.call(t, "GET /api/v1/drains")
+		ran := fmt.Sprint(got["drains"])
+		for _, want := range []string{"state:ended", "cut:1", "closed_quiet:2", "left_by_themselves:1", "sessions:4", "open:0"} {
+			if !strings.Contains(ran, want) {
+				t.Errorf("%s: the drain %s has no %s", what, ran, want)
+			}
+		}
+		if _, got = o.call(t, "GET /api/v1/marks"); !strings.Contains(fmt.Sprint(got), "kind:drain") {
+			t.Errorf("%s: marks are %v", what, got)
+		}
+		if _, got = o.call(t, "POST /api/v1/"+path+"/resume?"+query); got["state"] != "active" || got["changed"] != true {
+			t.Errorf("%s: resume = %v", what, got)
+		}
+		if o.state(row.subject) != "active" {
+			t.Errorf("%s: is %s after the resume", what, o.state(row.subject))
+		}
+		if kinds := o.kinds(); kinds != "drain-began drain-progress drain-ended resume" {
+			t.Errorf("%s: events %s", what, kinds)
+		}
+	}
+}
+
+// A resume stops a drain; what the file says stays.
+func TestResumeStopsADrain(t *testing.T) {
+	o := operate(t, topology)
+	o.call(t, "POST /api/v1/nodes/us-2/drain")
+	o.sessions.drain("node us-2") <- Drained{Sessions: 8, Open: 8}
+	_, got := o.call(t, "POST /api/v1/nodes/us-2/resume")
+	if got["state"] != "drain" || got["file_state"] != "drain" || got["changed"] != true {
+		t.Errorf("resume = %v, want the file's state", got)
+	}
+	if rows := o.drains.rows(); rows[0].State != "stopped" || rows[0].Open != 8 {
+		t.Errorf("the drain is %+v", rows[0])
+	}
+	if kinds := o.kinds(); kinds != "drain-began drain-stopped resume" {
+		t.Errorf("events %s", kinds)
+	}
+}
+
+func TestWeight(t *testing.T) {
+	o := operate(t, topology)
+	weight := func() int { return o.Router.Table().Topology().Node("us-1").WeightFor("imaps") }
+	for _, row := range []struct {
+		call string
+		want int
+	}{
+		{"POST /api/v1/nodes/us-1/weight?weight=5", 5},
+		{"POST /api/v1/nodes/us-1/weight?weight=7&service=imaps", 7},
+		{"POST /api/v1/nodes/us-1/resume", 7}, // clears drains
+		{"DELETE /api/v1/nodes/us-1/weight?service=imaps", 5},
+		{"DELETE /api/v1/nodes/us-1/weight", 1},
+	} {
+		if status, got := o.call(t, row.call); status != 200 || weight() != row.want {
+			t.Errorf("%s = %d %v; the weight is %d, want %d", row.call, status, got, weight(), row.want)
+		}
+	}
+}
+
+func TestKillAndDeny(t *testing.T) {
+	o := operate(t, topology)
+	if _, got := o.call(t, "DELETE /api/v1/sessions?node=us-1&client=192.0.2.7&reason=spam"); got["killed"] != 3.0 {
+		t.Errorf("kill = %v", got)
+	}
+	if want := []string{"node us-1 192.0.2.7/32"}; !slices.Equal(o.sessions.killed, want) {
+		t.Errorf("killed %q, want %q", o.sessions.killed, want)
+	}
+	if _, got := o.call(t, "POST /api/v1/deny?prefix=192.0.2.77/24&for=2h&kill=true"); got["killed"] != 3.0 {
+		t.Errorf("deny = %v", got)
+	}
+	o.call(t, "POST /api/v1/deny?prefix=2001:db8::1")
+	if want := []string{"192.0.2.0/24", "2001:db8::1/128"}; !slices.Equal(o.sessions.denied, want) {
+		t.Errorf("denied %q, want %q", o.sessions.denied, want)
+	}
+	if _, got := o.call(t, "GET /api/v1/deny"); len(got["denials"].([]any)) != 2 {
+		t.Errorf("denials: %v", got)
+	}
+	if status, _ := o.call(t, "DELETE /api/v1/deny?prefix=192.0.2.0/24"); status != 200 || len(o.sessions.denied) != 1 {
+		t.Errorf("lifting = %d, still denied %q", status, o.sessions.denied)
+	}
+	if kinds := o.kinds(); kinds != "kill deny kill deny undeny" {
+		t.Errorf("events %s", kinds)
+	}
+	all, _ := o.Events.After(0)
+	if by := fmt.Sprint(all[0].Fields["by"]); by != fmt.Sprintf("uid %d", os.Getuid()) || all[0].Fields["reason"] != "spam" {
+		t.Errorf("the kill was by %s: %v", by, all[0].Fields)
+	}
+}
+
+func TestDenialsEnd(t *testing.T) {
+	var d denials
+	d.set(netip.MustParsePrefix("192.0.2.0/24"), &Denial{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Until: time.Now().Add(-time.Second)})
+	d.set(netip.MustParsePrefix("192.0.3.0/24"), &Denial{Prefix: netip.MustParsePrefix("192.0.3.0/24"), Until: time.Now().Add(time.Hour)})
+	if got := d.current(); len(got) != 1 || got[0].Prefix.String() != "192.0.3.0/24" {
+		t.Errorf("current = %v", got)
+	}
+}
+
+func TestSessionPages(t *testing.T) {
+	o := operate(t, topology)
+	_, first := o.call(t, "GET /api/v1/sessions?limit=2")
+	if first["total"] != 3.0 || first["next"] != "b" || len(first["sessions"].([]any)) != 2 {
+		t.Errorf("first page %v", first)
+	}
+	_, second := o.call(t, "GET /api/v1/sessions?limit=2&after=b")
+	if second["next"] != nil || len(second["sessions"].([]any)) != 1 {
+		t.Errorf("second page %v", second)
+	}
+	if _, got := o.call(t, "GET /api/v1/sessions?service=imaps"); got["total"] != 2.0 {
+		t.Errorf("filtered %v", got)
+	}
+}
+
+// What was set survives a restart with state_dir.
+func TestRestore(t *testing.T) {
+	text := topology + "state_dir: " + t.TempDir() + "\n"
+	o := operate(t, text)
+	for _, call := range []string{
+		"POST /api/v1/nodes/us-1/drain?service=smtp&reason=disk", "POST /api/v1/services/pop3s/drain", "POST /api/v1/regions/eu/drain",
+		"POST /api/v1/regions/eu/resume", "POST /api/v1/nodes/us-2/weight?weight=9", "POST /api/v1/deny?prefix=192.0.2.0/24",
+	} {
+		if status, got := o.call(t, call); status >= 300 {
+			t.Fatalf("%s = %d %v", call, status, got)
+		}
+	}
+	next := operate(t, text)
+	next.Restore()
+	if got, want := fmt.Sprint(next.Router.Table().Marks()), fmt.Sprint(o.Router.Table().Marks()); len(next.Router.Table().Marks()) != 3 {
+		t.Errorf("marks after the restart\n%s\nwant\n%s", got, want)
+	}
+	for i, m := range o.Router.Table().Marks() {
+		again := next.Router.Table().Marks()[i]
+		if again.Subject != m.Subject || again.Reason != m.Reason || !again.Since.Equal(m.Since) || (again.Weight == nil) != (m.Weight == nil) {
+			t.Errorf("mark %+v came back as %+v", m, again)
+		}
+	}
+	if !slices.Equal(next.sessions.denied, []string{"192.0.2.0/24"}) {
+		t.Errorf("denied after the restart: %q", next.sessions.denied)
+	}
+	if kinds := next.kinds(); kinds != "marks-restored" {
+		t.Errorf("events %s", kinds)
+	}
+}
+
+// A file that cannot be read is said, and the balancer starts.
+func TestRestoreOfRubbish(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := operate(t, topology+"state_dir: "+dir+"\n")
+	o.Restore()
+	if kinds := o.kinds(); kinds != "marks-lost" {
+		t.Errorf("events %q", kinds)
+	}
+}
+
+// A mark is in effect although it cannot be kept, and that is said.
+func TestUnkept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := operate(t, topology+"state_dir: "+file+"\n")
+	if status, _ := o.call(t, "POST /api/v1/nodes/us-1/weight?weight=3"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	if !strings.HasPrefix(o.kinds(), "marks-unsaved") || o.Router.Table().Topology().Node("us-1").Weight != 3 {
+		t.Errorf("events %s", o.kinds())
+	}
+}
+
+func TestServicesAndRegions(t *testing.T) {
+	o := operate(t, topology)
+	o.call(t, "POST /api/v1/services/smtp/drain")
+	_, got := o.call(t, "GET /api/v1/services")
+	var rows []string
+	for _, row := range got["services"].([]any) {
+		s := row.(map[string]any)
+		line := fmt.Sprint(s["name"], " ", s["state"], " usable=", s["usable"], " ", s["up"], "/", s["nodes"])
+		for _, share := range s["regions"].([]any) {
+			r := share.(map[string]any)
+			line += fmt.Sprint(" ", r["region"], "=", r["gets"])
+		}
+		rows = append(rows, line)
+	}
+	want := "smtp drain usable=false 0/2 us=0 ap=0; imaps active usable=true 1/2 us=1; pop3s active usable=false 0/0 us=0"
+	if s := strings.Join(rows, "; "); s != want {
+		t.Errorf("services\n got %s\nwant %s", s, want)
+	}
+	_, got = o.call(t, "GET /api/v1/regions")
+	rows = nil
+	for _, row := range got["regions"].([]any) {
+		r := row.(map[string]any)
+		rows = append(rows, fmt.Sprint(r["name"], " ", r["state"], " ", r["reach"], " own=", r["own"], " ", r["nodes"]))
+	}
+	if s := strings.Join(rows, "; "); s != "eu active none own=false 1; us active nodes own=true 2; ap drain nodes own=false 1" {
+		t.Errorf("regions = %s", s)
+	}
+}
+
+func TestProcess(t *testing.T) {
+	o := operate(t, topology)
+	ended := make(chan time.Duration, 1)
+	o.Stop = func(within time.Duration) { ended <- within }
+	o.Explain = func(q url.Values) (any, error) {
+		if q.Get("client") == "" {
+			return nil, fmt.Errorf("client= is missing")
+		}
+		return map[string]string{"client": q.Get("client")}, nil
+	}
+	result, why := "applied", ""
+	o.Reload = func(context.Context) (string, string, error) { return result, why, nil }
+	if status, got := o.call(t, "POST /api/v1/drain?within=90s"); status != 202 || <-ended != 90*time.Second {
+		t.Errorf("drain = %d %v", status, got)
+	}
+	if status, got := o.call(t, "POST /api/v1/reload"); status != 200 || got["result"] != "applied" {
+		t.Errorf("reload = %d %v", status, got)
+	}
+	result, why = "refused", `t.yaml:1:1: "cluster" is missing`
+	if status, got := o.call(t, "POST /api/v1/reload"); status != 409 || !strings.Contains(fmt.Sprint(got["detail"]), "is missing") {
+		t.Errorf("reload = %d %v", status, got)
+	}
+	if status, got := o.call(t, "GET /api/v1/explain?client=192.0.2.1"); status != 200 || got["client"] != "192.0.2.1" {
+		t.Errorf("explain = %d %v", status, got)
+	}
+	if status, _ := o.call(t, "GET /api/v1/explain"); status != 400 {
+		t.Errorf("explain of nobody = %d", status)
+	}
+}
+
+func TestEventsAreTakenFromTheLog(t *testing.T) {
+	var text strings.Builder
+	events := NewEvents()
+	log := events.Logger(slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn}))).With("balancer", "eu")
+	log.Info("nothing much", "node", "a")
+	log.Info("node up", "event", "node-up", "node", "a")
+	log.Warn("node down", "event", "node-down", "node", "b", "transcript", "C: x\nS: y", "took", time.Second, "tries", 3)
+	log.Debug("no event", "event", "debug")
+	all, _ := events.After(0)
+	if len(all) != 2 || all[0].Kind != "node-up" || all[1].Kind != "node-down" || all[1].ID != all[0].ID+1 {
+		t.Fatalf("events %+v", all)
+	}
+	if got := fmt.Sprint(all[1].Fields); got != "map[balancer:eu node:b took:1s transcript:C: x\nS: y tries:3]" {
+		t.Errorf("fields %s", got)
+	}
+	if got := text.String(); strings.Contains(got, "node up") || strings.Contains(got, "transcript") || !strings.Contains(got, "event=node-down node=b") {
+		t.Errorf("log %s", got)
+	}
+}
+
+func TestEventsAreBounded(t *testing.T) {
+	events := NewEvents()
+	for i := range 3*maxEvents + 1 {
+		events.add(Event{Kind: fmt.Sprint(i)})
+	}
+	all, _ := events.After(0)
+	if len(all) > maxEvents || len(all) < maxEvents*9/10 || all[len(all)-1].Kind != fmt.Sprint(3*maxEvents) {
+		t.Errorf("%d are kept, the last one is %+v", len(all), all[len(all)-1])
+	}
+	if some, _ := events.After(all[len(all)-3].ID); len(some) != 2 {
+		t.Errorf("behind the last but two are %d", len(some))
+	}
+	if some, _ := events.After(1 << 60); len(some) != len(all) {
+		t.Errorf("behind an id of another run are %d, want all", len(some))
+	}
+}
+
+// stream opens a stream of events and returns its lines.
+func (o *operated) stream(t *testing.T, last string) *bufio.Scanner {
+	t.Helper()
+	c, err := net.Dial("unix", o.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprintf(c, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: %s\r\n\r\n", last)
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%v, %v", response, err)
+	}
+	return bufio.NewScanner(response.Body)
+}
+
+// next is the kind of the next event of a stream, and its id.
+func next(t *testing.T, lines *bufio.Scanner) (kind, id string) {
+	t.Helper()
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			id = value
+		}
+		if value, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			kind = value
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			var e Event
+			if err := json.Unmarshal([]byte(data), &e); err != nil || e.Kind != kind || fmt.Sprint(e.ID) != id {
+				t.Errorf("event %s %s has data %s", id, kind, data)
+			}
+			return kind, id
+		}
+	}
+	t.Fatalf("the stream ended: %v", lines.Err())
+	return
+}
+
+func TestEventStream(t *testing.T) {
+	o := operate(t, topology)
+	o.Log.Info("one", "event", "one")
+	o.Log.Info("two", "event", "two")
+	lines := o.stream(t, "")
+	_, id := next(t, lines)
+	if kind, _ := next(t, lines); kind != "two" {
+		t.Errorf("second event %s", kind)
+	}
+	o.Log.Info("three", "event", "three")
+	if kind, _ := next(t, lines); kind != "three" {
+		t.Errorf("live event %s", kind)
+	}
+	again := o.stream(t, id)
+	if kind, _ := next(t, again); kind != "two" {
+		t.Errorf("after the first comes %s", kind)
+	}
+	_, got := o.call(t, "GET /api/v1/events?kind=two")
+	if list := got["events"].([]any); len(list) != 1 {
+		t.Errorf("events of a kind: %v", list)
+	}
+	if _, got = o.call(t, "GET /api/v1/events?limit=1"); !strings.Contains(fmt.Sprint(got), "three") || strings.Contains(fmt.Sprint(got), "two") {
+		t.Errorf("the last event: %v", got)
+	}
+}
+
+func TestReasonIsALine(t *testing.T) {
+	o := operate(t, topology)
+	o.call(t, "DELETE /api/v1/sessions?node=us-1&reason=a%0ab%1b"+strings.Repeat("x", 500))
+	all, _ := o.Events.After(0)
+	if reason := fmt.Sprint(all[0].Fields["reason"]); strings.ContainsAny(reason, "\n\x1b") || len(reason) > 200 {
+		t.Errorf("reason %q", reason)
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
