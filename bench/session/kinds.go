@@ -128,4 +128,5 @@ func (b *bench) answers(p *server) error {
 const (
 	protocol = "imap"
 	classic  = tls.X25519
+	hybrid   = tls.X25519MLKEM768 // which Go offers and takes by default
 )

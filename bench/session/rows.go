@@ -60,7 +60,7 @@ func (b *bench) rows() []*row {
 		b.stalledRow(),
 		b.pauseRow(),
 	)
-	return rows
+	return append(rows, b.tlsRows()...)
 }
 
 func (w work) by(clients int) work { w.clients = clients; return w }
