@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -14,15 +13,11 @@ const maxBulkLine = 4096
 
 // bulk answers a line for each line of a file: client, service, region, node.
 func (a asking) bulk(path string, c console) error {
-	in := io.Reader(os.Stdin)
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := input(path)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	out := bufio.NewWriter(c.out)
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, maxBulkLine), maxBulkLine)

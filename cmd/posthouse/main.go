@@ -25,6 +25,7 @@ type program struct {
 	Check   checkCmd   `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
 	Explain explainCmd `cmd:"" help:"Say why a client would get this region and this node."`
 	Plan    planCmd    `cmd:"" help:"Compare two topology files: what a change does to nodes, capacity and sessions."`
+	Import  importCmd  `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
 	Init    initCmd    `cmd:"" help:"Write a topology to start with."`
 	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
