@@ -10,8 +10,6 @@
 // a connection to a node (its own, one of the pools, or by a walk), and passes bodies on unread. Of HTTP/1.1's many framings only those are
 // let through that every parser reads alike (package wire).
 //
-// Where TLS of ours is on one side or both, a tunnel moves the bytes of other protocols, and of WebSockets, instead of the relay.
-//
 // Else we only relay, so no words of ours ever get into a session that has a node. At the end of the process (Run) such a session is
 // closed without words at a quiet moment: the node spoke last, nothing is on its way, and it has been silent for a while.
 // drain.go says how long a while.

@@ -93,3 +93,43 @@ func TestOpenSSLMail(t *testing.T) {
 		}
 	}
 }
+
+// New keys in the middle of a session, asked for and not (RFC 8446, 4.6.3).
+func TestOpenSSLKeyUpdate(t *testing.T) {
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	eachForm(t, func(t *testing.T, f form) {
+		m := f.newMailRig(t, config.Terminate, nil, echoing)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, path, "s_client", "-connect", m.address("imap").String(), "-servername", "mail.example.org")
+		in, _ := cmd.StdinPipe()
+		out, _ := cmd.StdoutPipe()
+		cmd.Stderr = cmd.Stdout
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(out)
+		for _, step := range []struct{ say, hear string }{
+			{"", strings.TrimSpace(greeting)}, {"before", "before"}, {"k", "KEYUPDATE"}, {"between", "between"}, {"K", "KEYUPDATE"}, {"after", "after"}, {"last", "last"},
+		} {
+			if step.say != "" {
+				io.WriteString(in, step.say+"\n")
+			}
+			for {
+				line, err := r.ReadString('\n')
+				if err != nil {
+					t.Fatalf("%q: %v", step.say, err)
+				}
+				if strings.TrimSpace(line) == step.hear {
+					break
+				}
+			}
+		}
+		in.Close()
+		cmd.Wait()
+		m.expectEnd("client")
+	})
+}

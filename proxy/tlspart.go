@@ -44,6 +44,19 @@ type carrier struct {
 	hurried atomic.Bool // writes do not wait
 	looking bool        // reads do not wait; the reader's
 	ended   bool        // the peer has closed; the reader's
+
+	relay io.ReadWriter // has the connection; nil: not yet
+}
+
+// Carry is called when the relay has taken the connection.
+func (s *carrier) Carry(on io.ReadWriter) { s.relay, s.TCPConn = on, nil }
+
+// SetWriteDeadline is what crypto/tls asks for around a close_notify.
+func (s *carrier) SetWriteDeadline(t time.Time) error {
+	if s.relay != nil {
+		return nil // its writes do not wait
+	}
+	return s.TCPConn.SetWriteDeadline(t)
 }
 
 func (s *carrier) hurry()         { s.hurried.Store(true) }
@@ -62,6 +75,9 @@ func readNow(c *tls.Conn, b []byte) (int, error) {
 }
 
 func (s *carrier) Read(b []byte) (int, error) {
+	if s.relay != nil {
+		return s.relay.Read(b)
+	}
 	if !s.looking {
 		n, err := s.TCPConn.Read(b)
 		s.ended = err == io.EOF
@@ -90,6 +106,9 @@ func (s *carrier) Read(b []byte) (int, error) {
 }
 
 func (s *carrier) Write(b []byte) (int, error) {
+	if s.relay != nil {
+		return s.relay.Write(b)
+	}
 	if !s.hurried.Load() {
 		return s.TCPConn.Write(b)
 	}

@@ -15,7 +15,7 @@ import (
 	"posthouse/proxy/relay"
 )
 
-// relayed is a session whose bytes are moved unread: by the relay, or by a tunnel where one side has TLS of ours.
+// relayed is a session whose bytes are moved unread: by the relay, or by a tunnel where that cannot.
 type relayed interface {
 	Facts() relay.Facts
 	Close(why relay.End) // any goroutine; the first reason counts
@@ -35,13 +35,18 @@ type said struct{ client, node []byte }
 
 // join moves the bytes between two sides until both have ended. The sides are not the caller's any more, and may be closed when it returns.
 func (s *Server) join(client, node side, first said, idle time.Duration, done func(relay.Result)) *link {
-	if client.secure == nil && node.secure == nil {
-		return &link{s.engine.Start(relay.Pair{Client: client.tcp, Node: node.tcp, First: first.node, Idle: idle, Done: done})}
+	r := s.engine.Start(relay.Pair{
+		Client: client.tcp, ClientTLS: client.secure, Early: first.client,
+		Node: node.tcp, NodeTLS: node.secure, First: first.node, Idle: idle, Done: done,
+	})
+	if r == nil {
+		return &link{startTunnel(client, node, first, idle, done)}
 	}
-	return &link{startTunnel(client, node, first, idle, done)}
+	return &link{r}
 }
 
-// tunnel moves bytes between two sides, a goroutine for each direction, as the relay does between two sockets: a half-close is passed
+// tunnel moves bytes where a side has TLS and the relay has no loop for it: on systems without epoll, and without a descriptor to spare. It
+// is a goroutine for each direction, and does as the relay does: a half-close is passed
 // on as one and a reset as a reset, and silence of both sides beyond idle ends it.
 type tunnel struct {
 	up, down flow

@@ -27,9 +27,11 @@ var endings = []struct {
 	{config.Reencrypt, tls.VersionTLS12}, {config.Reencrypt, tls.VersionTLS13},
 }
 
-func TestMailOverTLS(t *testing.T) {
+func TestMailOverTLS(t *testing.T) { eachForm(t, testMailOverTLS) }
+
+func testMailOverTLS(t *testing.T, f form) {
 	for _, row := range endings {
-		m := newMailRig(t, row.mode, nil, echoing)
+		m := f.newMailRig(t, row.mode, nil, echoing)
 		c := m.secure(func(s *tls.Config) { s.MaxVersion, s.NextProtos = row.version, []string{"imap"} })
 		c.hear(greeting)
 		c.say("a NOOP\r\n")
@@ -46,9 +48,11 @@ func TestMailOverTLS(t *testing.T) {
 }
 
 // Bytes of any protocol pass, whatever ALPN the client offers; without TLS of the node the commit is the connect.
-func TestTCPOverTLS(t *testing.T) {
+func TestTCPOverTLS(t *testing.T) { eachForm(t, testTCPOverTLS) }
+
+func testTCPOverTLS(t *testing.T, f form) {
 	for _, mode := range []config.TLSMode{config.Terminate, config.Reencrypt} {
-		m := newMailRig(t, mode, func(s *config.Service) { s.Protocol = config.TCP }, func(c net.Conn) { io.Copy(c, c); c.Close() })
+		m := f.newMailRig(t, mode, func(s *config.Service) { s.Protocol = config.TCP }, func(c net.Conn) { io.Copy(c, c); c.Close() })
 		c := m.secure(func(s *tls.Config) { s.NextProtos = []string{"irc"} })
 		c.say("who speaks first")
 		c.hear("who speaks first")
@@ -58,7 +62,9 @@ func TestTCPOverTLS(t *testing.T) {
 }
 
 // Our words are heard inside TLS, with close_notify behind them.
-func TestWordsInsideTLS(t *testing.T) {
+func TestWordsInsideTLS(t *testing.T) { eachForm(t, testWordsInsideTLS) }
+
+func testWordsInsideTLS(t *testing.T, f form) {
 	unheard := func(c net.Conn) { c.Close() }
 	for _, row := range []struct {
 		name     string
@@ -92,7 +98,7 @@ func TestWordsInsideTLS(t *testing.T) {
 				if row.node != nil {
 					nodes = append(nodes, row.node)
 				}
-				m := newMailRig(t, mode, change, nodes...)
+				m := f.newMailRig(t, mode, change, nodes...)
 				tcp := &watched{TCPConn: m.connect().TCPConn}
 				c := tls.Client(tcp, &tls.Config{RootCAs: m.ca.pool, ServerName: "mail.example.org"})
 				heard, err := io.ReadAll(c)
@@ -147,11 +153,13 @@ func TestCourtesy(t *testing.T) {
 }
 
 // What a node says reaches a client that has shut down its side, and the other way round, with checksums, in sizes and pieces of any kind.
-func TestBulkOverTLS(t *testing.T) {
+func TestBulkOverTLS(t *testing.T) { eachForm(t, testBulkOverTLS) }
+
+func testBulkOverTLS(t *testing.T, f form) {
 	for _, row := range endings {
 		sum := make(chan [32]byte, 1)
 		down := randomBytes(5 << 20)
-		m := newMailRig(t, row.mode, nil, func(c net.Conn) {
+		m := f.newMailRig(t, row.mode, nil, func(c net.Conn) {
 			io.WriteString(c, greeting)
 			said, err := io.ReadAll(c)
 			if err != nil {
@@ -198,10 +206,12 @@ func writePieces(w io.Writer, b []byte) {
 }
 
 // An end that was announced is announced on the other side, and one that was not is not: a cut stays one (RFC 8446, 6.1).
-func TestTruncationIsPassedOn(t *testing.T) {
+func TestTruncationIsPassedOn(t *testing.T) { eachForm(t, testTruncationIsPassedOn) }
+
+func testTruncationIsPassedOn(t *testing.T, f form) {
 	for _, announced := range []bool{true, false} {
 		fin := make(chan bool, 1)
-		m := newMailRig(t, config.Reencrypt, nil, func(c net.Conn) {
+		m := f.newMailRig(t, config.Reencrypt, nil, func(c net.Conn) {
 			io.WriteString(c, greeting)
 			io.Copy(io.Discard, c)
 			fin <- c.(*tls.Conn).NetConn().(*watched).fin
@@ -223,7 +233,9 @@ func TestTruncationIsPassedOn(t *testing.T) {
 }
 
 // A node's end in the clear is one that counts, so it is announced. Its reset is not.
-func TestNodeEndInsideTLS(t *testing.T) {
+func TestNodeEndInsideTLS(t *testing.T) { eachForm(t, testNodeEndInsideTLS) }
+
+func testNodeEndInsideTLS(t *testing.T, f form) {
 	for _, row := range []struct {
 		name  string
 		reset bool
@@ -231,7 +243,7 @@ func TestNodeEndInsideTLS(t *testing.T) {
 	}{{"close", false, "node"}, {"reset", true, "reset-node"}} {
 		t.Run(row.name, func(t *testing.T) {
 			leave := make(chan struct{})
-			m := newMailRig(t, config.Terminate, nil, func(c net.Conn) {
+			m := f.newMailRig(t, config.Terminate, nil, func(c net.Conn) {
 				io.WriteString(c, greeting)
 				<-leave
 				if row.reset {
@@ -255,9 +267,11 @@ func TestNodeEndInsideTLS(t *testing.T) {
 	}
 }
 
-func TestClientResetInsideTLS(t *testing.T) {
+func TestClientResetInsideTLS(t *testing.T) { eachForm(t, testClientResetInsideTLS) }
+
+func testClientResetInsideTLS(t *testing.T, f form) {
 	saw := make(chan error, 1)
-	m := newMailRig(t, config.Terminate, nil, func(c net.Conn) {
+	m := f.newMailRig(t, config.Terminate, nil, func(c net.Conn) {
 		io.WriteString(c, greeting)
 		_, err := io.Copy(io.Discard, c)
 		saw <- err
@@ -283,9 +297,11 @@ func TestClientLeavesInsideTLS(t *testing.T) {
 	m.expectEnd("left")
 }
 
-func TestEagerClientInsideTLS(t *testing.T) {
+func TestEagerClientInsideTLS(t *testing.T) { eachForm(t, testEagerClientInsideTLS) }
+
+func testEagerClientInsideTLS(t *testing.T, f form) {
 	asked, heard := make(chan struct{}), make(chan string, 1)
-	m := newMailRig(t, config.Terminate, func(s *config.Service) { s.Timeouts.Greeting = patience }, func(c net.Conn) {
+	m := f.newMailRig(t, config.Terminate, func(s *config.Service) { s.Timeouts.Greeting = patience }, func(c net.Conn) {
 		<-asked
 		io.WriteString(c, greeting)
 		said, _ := io.ReadAll(c)
@@ -314,8 +330,10 @@ func TestEagerClientInsideTLS(t *testing.T) {
 }
 
 // A silent session is closed without words at the end of the process, and what was quiet is seen inside TLS.
-func TestDrainInsideTLS(t *testing.T) {
-	m := newMailRig(t, config.Terminate, nil, echoing)
+func TestDrainInsideTLS(t *testing.T) { eachForm(t, testDrainInsideTLS) }
+
+func testDrainInsideTLS(t *testing.T, f form) {
+	m := f.newMailRig(t, config.Terminate, nil, echoing)
 	tcp := &watched{TCPConn: m.connect().TCPConn}
 	c := tls.Client(tcp, &tls.Config{RootCAs: m.ca.pool, ServerName: "mail.example.org"})
 	io.WriteString(c, "a NOOP\r\n")
@@ -324,6 +342,9 @@ func TestDrainInsideTLS(t *testing.T) {
 		all := m.server.live.relayed()
 		if len(all) != 1 {
 			return false
+		}
+		if _, tunnelled := all[0].relay.Load().relayed.(*tunnel); tunnelled != (f == "tunnel") {
+			t.Fatalf("moved by a tunnel: %v", tunnelled)
 		}
 		f := all[0].relay.Load().Facts()
 		return f.LineEnded && f.NodeSpokeLast && f.Flushed && !f.TLS && !all[0].opaque() && f.Up == 8 && f.Down == int64(len(greeting)+8)
@@ -336,8 +357,10 @@ func TestDrainInsideTLS(t *testing.T) {
 	m.expectEnd("drained")
 }
 
-func TestIdleInsideTLS(t *testing.T) {
-	m := newMailRig(t, config.Reencrypt, func(s *config.Service) { s.Timeouts.Idle = 100 * time.Millisecond }, echoing)
+func TestIdleInsideTLS(t *testing.T) { eachForm(t, testIdleInsideTLS) }
+
+func testIdleInsideTLS(t *testing.T, f form) {
+	m := f.newMailRig(t, config.Reencrypt, func(s *config.Service) { s.Timeouts.Idle = 100 * time.Millisecond }, echoing)
 	c := m.secure(nil)
 	c.hear(greeting)
 	c.hearEnd()

@@ -47,7 +47,25 @@ func newMailRig(t testing.TB, mode config.TLSMode, change func(*config.Service),
 	return m
 }
 
-// client is a TLS client over a connection whose TCP it can reach too.
+// form is a way to move the bytes of sessions with TLS: the relay's, or by tunnels.
+type form string
+
+func eachForm(t *testing.T, test func(*testing.T, form)) {
+	for _, f := range []form{"relay", "tunnel"} {
+		t.Run(string(f), func(t *testing.T) { test(t, f) })
+	}
+}
+
+func (f form) newMailRig(t testing.TB, mode config.TLSMode, change func(*config.Service), nodes ...func(net.Conn)) *mailRig {
+	t.Helper()
+	m := newMailRig(t, mode, change, nodes...)
+	if f == "tunnel" {
+		m.server.engine.Close() // it has no loops then
+	}
+	return m
+}
+
+// secureClient is a TLS client over a connection whose TCP it can reach too.
 type secureClient struct {
 	*tls.Conn
 	tcp *peer

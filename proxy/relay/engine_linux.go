@@ -26,20 +26,27 @@ type Engine struct {
 	running sync.WaitGroup
 }
 
-// Start takes the pair over and returns at once.
+// Start takes the pair over and returns at once. It returns nil if there is TLS and no loop for it: then nothing was taken.
 func (e *Engine) Start(p Pair) Session {
 	e.once.Do(e.open)
 	if len(e.loops) == 0 {
-		return startPlain(&e.pipes, p)
+		return e.startPlain(p)
 	}
 	client, node, err := takeBoth(p.Client, p.Node)
 	if err != nil { // no descriptor is left for the moment in which there are two of a socket
-		return startPlain(&e.pipes, p)
+		return e.startPlain(p)
 	}
 	l := e.loops[e.next.Add(1)%uint32(len(e.loops))]
 	s := newPair(l, client, node, p)
-	l.post(letter{pair: s, first: p.First})
+	l.post(letter{pair: s, first: p.First, early: p.Early})
 	return s
+}
+
+func (e *Engine) startPlain(p Pair) Session {
+	if p.ClientTLS != nil || p.NodeTLS != nil {
+		return nil
+	}
+	return startPlain(&e.pipes, p)
 }
 
 func (e *Engine) open() {

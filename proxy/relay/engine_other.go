@@ -5,8 +5,13 @@ package relay
 // Engine starts sessions. The zero value is ready.
 type Engine struct{ pipes pipes }
 
-// Start takes the pair over and returns at once.
-func (e *Engine) Start(p Pair) Session { return startPlain(&e.pipes, p) }
+// Start takes the pair over and returns at once. It returns nil if there is TLS: then nothing was taken.
+func (e *Engine) Start(p Pair) Session {
+	if p.ClientTLS != nil || p.NodeTLS != nil {
+		return nil
+	}
+	return startPlain(&e.pipes, p)
+}
 
 // Close gives up what is kept for the next session. No session may be running.
 func (e *Engine) Close() { e.pipes.close() }

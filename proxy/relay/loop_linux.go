@@ -28,6 +28,7 @@ type loop struct {
 	now         time.Duration
 	events      [256]unix.EpollEvent
 	scratch     [chunk]byte
+	sealed      []byte // what TLS has written and emit is to send
 	store       store
 
 	pairs   []*pair // by number
@@ -49,6 +50,7 @@ type loop struct {
 type letter struct {
 	pair  *pair
 	first []byte
+	early []byte
 	end   bool // the pair has an end
 	stop  bool
 }
@@ -207,7 +209,7 @@ func (l *loop) read() {
 		case m.stop:
 			l.stopped = true
 		case !m.end:
-			l.begin(m.pair, m.first)
+			l.begin(m.pair, m.first, m.early)
 		case m.pair.number != nobody:
 			l.finish(m.pair)
 		}

@@ -44,7 +44,7 @@ func (b *bench) start(p Pair) (client, node *net.TCPConn, s *pair) {
 		p.Done = func(Result) {}
 	}
 	s = newPair(b.loop, c, n, p)
-	b.begin(s, p.First)
+	b.begin(s, p.First, p.Early)
 	return client, node, s
 }
 
@@ -138,7 +138,7 @@ func TestBackPressure(t *testing.T) {
 
 // An idle session is this and the number of it.
 func TestSize(t *testing.T) {
-	if size := unsafe.Sizeof(pair{}) + unsafe.Sizeof(link{}) + 8; size > 160 {
-		t.Errorf("an idle session takes %d bytes, want 160 at most", size)
+	if size := unsafe.Sizeof(pair{}) + unsafe.Sizeof(link{}) + 8; size > 168 {
+		t.Errorf("an idle session takes %d bytes, want 168 at most", size)
 	}
 }

@@ -13,6 +13,7 @@ type pair struct {
 	loop         *loop
 	done         func(Result)
 	client, node side
+	secured      *secured // nil: no TLS of ours
 	idle         time.Duration
 	half         time.Duration // when a side ended; below 0: none has
 	until        time.Duration // how long an unwanted side is read
@@ -28,6 +29,7 @@ func newPair(l *loop, client, node int, p Pair) *pair {
 	now := stampNow(0)
 	s.client.last.Store(now)
 	s.node.last.Store(now)
+	s.secure(p.ClientTLS, p.NodeTLS)
 	return s
 }
 
@@ -41,7 +43,7 @@ func (p *pair) Close(why End) {
 func (p *pair) note(why End) { p.end.CompareAndSwap(0, uint32(why)) }
 
 // begin gives a pair its number and its events. What is there to read already is the first of them.
-func (l *loop) begin(p *pair, first []byte) {
+func (l *loop) begin(p *pair, first, early []byte) {
 	if last := len(l.free) - 1; last >= 0 {
 		p.number, l.free = l.free[last], l.free[:last]
 		l.pairs[p.number] = p
@@ -59,7 +61,13 @@ func (l *loop) begin(p *pair, first []byte) {
 	}
 	l.arm(p)
 	if len(first) > 0 {
-		l.pass(p, &p.node, &p.client, first)
+		l.give(p, &p.node, &p.client, first)
+	}
+	if len(early) > 0 {
+		l.give(p, &p.client, &p.node, early)
+	}
+	if p.secured != nil {
+		l.turn(p) // what TLS has read already is no event
 	}
 }
 
@@ -84,6 +92,9 @@ func (l *loop) turn(p *pair) {
 // move passes on what from says, until it says no more or to takes no more. It is true if only the turn was over before that. The
 // pair may be over after it.
 func (l *loop) move(p *pair, from, to *side) bool {
+	if p.secured != nil {
+		return l.moveSecure(p, from, to)
+	}
 	for left := turn; left > 0; {
 		if to.holds() && (to.is(full) || !l.flush(p, from, to)) {
 			return false
@@ -194,7 +205,9 @@ func (l *loop) flush(p *pair, from, to *side) bool {
 		return true
 	}
 	to.held.rest = to.held.rest[n:]
-	from.moved.Add(int64(n))
+	if p.of(to) == nil { // what TLS has taken is counted already
+		from.moved.Add(int64(n))
+	}
 	line := from.last.Load() & lineEnded
 	if len(to.held.rest) > 0 {
 		l.ask(p, to)
@@ -206,5 +219,8 @@ func (l *loop) flush(p *pair, from, to *side) bool {
 	l.store.takeParcel(to.held)
 	to.held = nil
 	from.last.Store(l.stamp(line))
+	if to.is(shutLater) {
+		to.shut()
+	}
 	return true
 }

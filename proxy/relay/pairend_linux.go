@@ -87,7 +87,7 @@ func (l *loop) over(p *pair, from, to *side) {
 	}
 	// After a reset there is no end to be passed on: a write can use up the error, and reads then find an end.
 	if !from.is(unwanted) && End(p.end.Load()) != p.pick(from, ClientReset, NodeReset) {
-		to.shut()
+		l.shut(p, from, to)
 	}
 	if p.half < 0 {
 		p.half = l.now
@@ -146,6 +146,9 @@ func (l *loop) finish(p *pair) {
 	end := End(p.end.Load())
 	p.client.set(ended)
 	p.node.set(ended)
+	if p.secured != nil {
+		l.part(p)
+	}
 	l.drop(&p.client)
 	l.drop(&p.node)
 	p.client.close(end == NodeReset)

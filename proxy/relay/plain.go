@@ -29,7 +29,7 @@ func startPlain(kept *pipes, p Pair) *plain {
 	s.running.Store(2)
 	s.watch()
 	go s.down.run(p.First)
-	go s.up.run(nil)
+	go s.up.run(p.Early)
 	return s
 }
 

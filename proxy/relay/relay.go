@@ -11,6 +11,8 @@
 package relay
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"time"
 )
@@ -19,9 +21,16 @@ import (
 type Pair struct {
 	Client, Node *net.TCPConn
 	First        []byte        // what the node has said already; goes to the client before anything else
+	Early        []byte        // what the client has said already
 	Idle         time.Duration // 0: for ever
 	Done         func(Result)  // called once when both sockets are closed, from a thread that other sessions wait for: it never blocks
+
+	// TLS of ours over a socket; nil: none. The handshake is done, and what the tls.Conn stands on is a Carrier.
+	ClientTLS, NodeTLS *tls.Conn
 }
+
+// Carrier is what a tls.Conn stands on: a connection at first, and what Carry was given from then on.
+type Carrier interface{ Carry(on io.ReadWriter) }
 
 // Session is one pair of sockets being relayed. Its methods may be called from any goroutine, and after its end.
 type Session interface {

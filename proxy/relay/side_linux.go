@@ -23,12 +23,14 @@ type side struct {
 type state uint8
 
 const (
-	readable state = 1 << iota // there may be something to read
-	hungUp                     // a short read is not the end of it: the peer's end or its reset is waiting
-	full                       // there is no room to write
-	asked                      // epoll tells when there is room
-	unwanted                   // what comes from here is read and thrown away, as the other side is gone
-	ended                      // no more comes from here
+	readable  state = 1 << iota // there may be something to read
+	hungUp                      // a short read is not the end of it: the peer's end or its reset is waiting
+	full                        // there is no room to write
+	asked                       // epoll tells when there is room
+	unwanted                    // what comes from here is read and thrown away, as the other side is gone
+	ended                       // no more comes from here
+	inside                      // TLS may have more to say without anything to read
+	shutLater                   // this side is to be told that no more comes, behind what is held for it
 )
 
 func (s *side) is(some state) bool { return s.state&some != 0 }

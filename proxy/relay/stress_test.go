@@ -62,6 +62,14 @@ type stress struct {
 	size   [2]int // by the client, by the node
 	resets bool
 	by     int // who resets, when it has received half
+	dress  func(*Pair, *[2]end)
+}
+
+// end is the far end of a connection.
+type end interface {
+	net.Conn
+	CloseWrite() error
+	SetLinger(int) error
 }
 
 func newStress(random *rand.Rand) *stress {
@@ -75,9 +83,12 @@ func newStress(random *rand.Rand) *stress {
 // run returns how many bytes arrived.
 func (s *stress) run(t *testing.T, f form) int64 {
 	var p Pair
-	var ends [2]*net.TCPConn
+	var ends [2]end
 	ends[0], p.Client = connection(t)
 	ends[1], p.Node = connection(t)
+	if s.dress != nil {
+		s.dress(&p, &ends)
+	}
 	result := make(chan Result, 1)
 	p.Done = func(r Result) { result <- r }
 	f.Start(p)
@@ -90,7 +101,7 @@ func (s *stress) run(t *testing.T, f form) int64 {
 			n, err := s.receive(c, 1-i, s.resets && s.by == i)
 			moved[1-i] = n
 			if whole := n == int64(s.size[1-i]); !s.resets && (err != nil || !whole) || errors.Is(err, errChanged) {
-				t.Errorf("%+v: %d bytes of direction %d arrived: %v", *s, n, 1-i, err)
+				t.Errorf("%+v: %d bytes of direction %d arrived: %v", s.size, n, 1-i, err)
 			}
 		})
 	}
@@ -101,16 +112,16 @@ func (s *stress) run(t *testing.T, f form) int64 {
 	select {
 	case got := <-result:
 		if want := moved; !s.resets && (got.Up != want[0] || got.Down != want[1]) {
-			t.Errorf("%+v: result = %+v, want %v", *s, got, want)
+			t.Errorf("%+v: result = %+v, want %v", s.size, got, want)
 		}
 	case <-time.After(time.Minute):
-		t.Errorf("%+v: the session did not end", *s)
+		t.Errorf("%+v: the session did not end", s.size)
 	}
 	return moved[0] + moved[1]
 }
 
 // send says all that a direction has, in pieces, and closes the direction.
-func (s *stress) send(c *net.TCPConn, direction int) {
+func (s *stress) send(c end, direction int) {
 	random := rand.New(rand.NewPCG(s.seed, uint64(direction)))
 	at := random.IntN(len(noise))
 	for left := s.size[direction]; left > 0; {
@@ -127,7 +138,7 @@ func (s *stress) send(c *net.TCPConn, direction int) {
 var errChanged = errors.New("the content changed")
 
 // receive takes what a direction brings and compares it. If it is to reset, it does so halfway.
-func (s *stress) receive(c *net.TCPConn, direction int, resets bool) (int64, error) {
+func (s *stress) receive(c end, direction int, resets bool) (int64, error) {
 	random := rand.New(rand.NewPCG(s.seed, uint64(direction)))
 	at := random.IntN(len(noise))
 	var got, want uint32
