@@ -15,6 +15,7 @@ type oddities struct {
 	pools   map[string]*variants // by service
 	certs   map[certificate]bool
 	undav   map[string]bool      // services of which it was said
+	banned  map[string]bool      // nodes that may have banned us, until they are up again
 	starved map[string]time.Time // our own faults, by reason
 }
 
@@ -48,6 +49,23 @@ func (o *oddities) look(log *slog.Logger, t *target, seen outcome, now time.Time
 	}
 }
 
+// suspectBan says once that a node may have banned this machine: when it goes down for having hung up without a word. A node that
+// bans one service's clients bans those of all.
+func (o *oddities) suspectBan(log *slog.Logger, t *target, seen outcome) {
+	switch node := t.id.Node; {
+	case seen.good():
+		delete(o.banned, node)
+	case t.health.State != config.Down || !strings.Contains(seen.failure.reason, banned) || o.banned[node]:
+	default:
+		if o.banned == nil {
+			o.banned = make(map[string]bool)
+		}
+		o.banned[node] = true
+		log.Warn("a node may have banned this machine's address: look at its list of bans", "event", "ban-suspected",
+			"node", node, "service", t.id.Service, "reason", seen.failure.reason)
+	}
+}
+
 // forget drops the nodes that others are compared with if a reload has taken them away.
 func (o *oddities) forget(known map[config.Target]*probe) {
 	for service, pool := range o.pools {
@@ -78,7 +96,7 @@ func (o *oddities) compare(log *slog.Logger, t *target) {
 		return
 	}
 	pool.told[variant] = true
-	log.Warn("nodes of one pool announce different capabilities", "service", t.id.Service, "node", t.id.Node, "other", pool.node,
+	log.Warn("nodes of one pool announce different capabilities", "event", "capabilities-differ", "service", t.id.Service, "node", t.id.Node, "other", pool.node,
 		"has", without(capabilities, pool.first), "lacks", without(pool.first, capabilities))
 }
 
@@ -91,7 +109,7 @@ func (o *oddities) unannounced(log *slog.Logger, t *target) {
 		o.undav = make(map[string]bool)
 	}
 	o.undav[t.id.Service] = true
-	log.Warn("a node answers OPTIONS without a DAV header: there is no WebDAV at the service's first path", "node", t.id.Node, "service", t.id.Service)
+	log.Warn("a node answers OPTIONS without a DAV header: there is no WebDAV at the service's first path", "event", "no-webdav", "node", t.id.Node, "service", t.id.Service)
 }
 
 func (o *oddities) expires(log *slog.Logger, t *target, now time.Time) {
@@ -104,11 +122,11 @@ func (o *oddities) expires(log *slog.Logger, t *target, now time.Time) {
 		o.certs = make(map[certificate]bool)
 	}
 	o.certs[key] = true
-	said := "a node's certificate expires soon"
+	said, event := "a node's certificate expires soon", "certificate-expires"
 	if expiry.Before(now) {
-		said = "a node's certificate has expired"
+		said, event = "a node's certificate has expired", "certificate-expired"
 	}
-	log.Warn(said, "node", t.id.Node, "service", t.id.Service, "expiry", expiry)
+	log.Warn(said, "event", event, "node", t.id.Node, "service", t.id.Service, "expiry", expiry)
 }
 
 // ourFault says that this machine lacks something that probes need.
@@ -120,7 +138,7 @@ func (o *oddities) ourFault(log *slog.Logger, reason string, now time.Time) {
 		o.starved = make(map[string]time.Time)
 	}
 	o.starved[reason] = now
-	log.Error("probes fail for want of something on this machine; the nodes keep their state", "reason", reason)
+	log.Error("probes fail for want of something on this machine; the nodes keep their state", "event", "probes-starved", "reason", reason)
 }
 
 func without(list, known []string) string {

@@ -70,3 +70,37 @@ func TestOurOwnFaultCountsForNothing(t *testing.T) {
 		}
 	})
 }
+
+// A ban is suspected once, when the node is down for it, and again only after it was up.
+func TestBanIsSuspected(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	answer := func(job) outcome {
+		if broken.Load() {
+			return outcome{failure: failed("accepted and hung up without a word: %s", banned)}
+		}
+		return outcome{}
+	}
+	const yaml = `
+cluster: mail.example.org
+nodes: [{name: a, address: 10.0.0.1, services: [smtp, imap]}]
+`
+	scene(t, yaml, answer, func(t *testing.T, b *bench) {
+		for i, want := range []int{0, 1, 1, 2} {
+			switch i {
+			case 0:
+				after(7 * time.Second)
+			case 3:
+				broken.Store(false)
+				after(time.Minute)
+				broken.Store(true)
+				after(time.Minute)
+			default:
+				after(time.Minute)
+			}
+			if n := strings.Count(b.said(), "event=ban-suspected"); n != want {
+				t.Errorf("step %d: said %d times, want %d:\n%s", i, n, want, b.said())
+			}
+		}
+	})
+}

@@ -98,7 +98,7 @@ func (r *rounds) unresolved(h *host, err error, now time.Time) {
 	}
 	doubt := fmt.Sprintf("cannot resolve %s: %v", h.name, err)
 	if h.doubt == "" {
-		r.Log.Warn("cannot resolve a node's host name", "host", h.name, "err", err, "kept", len(h.addrs))
+		r.Log.Warn("cannot resolve a node's host name", "event", "unresolved", "host", h.name, "err", err, "kept", len(h.addrs))
 	}
 	h.doubt = doubt
 	r.spreadAddresses(now, func(changed *host) bool { return changed == h })

@@ -155,6 +155,7 @@ func (r *rounds) count(p *probe, o outcome, now time.Time) {
 		}
 		if !p.spec.balancer {
 			r.oddities.look(r.Log, t, o, now)
+			r.oddities.suspectBan(r.Log, t, o)
 		}
 	}
 }

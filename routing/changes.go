@@ -14,11 +14,16 @@ func (r *Router) logChanges(t *Table) {
 	down, up := r.changes(t)
 	for _, c := range down {
 		h := c.first.Health
-		r.log.Info("node down", "node", c.first.Node.Name, "region", c.first.Node.Region, "services", c.names(), "reason", h.Reason)
+		said := []any{"event", "node-down", "node", c.first.Node.Name, "region", c.first.Node.Region, "services", c.names(), "reason", h.Reason}
+		if h.Transcript != "" {
+			said = append(said, "transcript", h.Transcript)
+		}
+		r.log.Info("node down", said...)
 	}
 	for _, c := range up {
-		r.log.Info("node up", "node", c.first.Node.Name, "region", c.first.Node.Region, "services", c.names())
+		r.log.Info("node up", "event", "node-up", "node", c.first.Node.Name, "region", c.first.Node.Region, "services", c.names())
 	}
+	r.logLeads(t)
 }
 
 // changes compares a table with what was logged last, and remembers it as logged.

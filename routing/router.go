@@ -23,8 +23,9 @@ type Router struct {
 	table    atomic.Pointer[Table]
 	wake     chan struct{} // that there is something to build
 
-	building sync.Mutex // one table at a time; guards the following
-	lame     []bool     // by slot: was logged as down
+	building sync.Mutex      // one table at a time; guards the following
+	lame     []bool          // by slot: was logged as down
+	leads    map[string]lead // by service, as logged
 	built    time.Time
 	took     time.Duration
 

@@ -175,14 +175,14 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 	}{
 		{[]func(){set("imaps", config.Up, ""), set("sieve", config.Up, "")}, ""},
 		{[]func(){set("imaps", config.Failing, "refused")}, ""},
-		{[]func(){set("imaps", config.Down, "refused"), set("sieve", config.Down, "refused")}, `msg="node down" node=eu-1 region=eu services=imaps,sieve reason=refused`},
+		{[]func(){set("imaps", config.Down, "refused"), set("sieve", config.Down, "refused")}, `msg="node down" event=node-down node=eu-1 region=eu services=imaps,sieve reason=refused`},
 		{[]func(){set("imaps", config.Down, "timeout")}, ""},
 		{[]func(){set("imaps", config.Recovering, "")}, ""},
-		{[]func(){set("imaps", config.Up, "")}, `msg="node up" node=eu-1 region=eu services=imaps`},
+		{[]func(){set("imaps", config.Up, "")}, `msg="node up" event=node-up node=eu-1 region=eu services=imaps`},
 		{[]func(){set("imaps", config.Down, ""), set("imaps", config.Up, "")}, ""},
 		{[]func(){func() { r.Publish(imapsOnly) }}, ""},
-		{[]func(){set("imaps", config.Down, "reset"), func() { r.Publish(both) }}, `msg="node down" node=eu-1 region=eu services=imaps reason=reset`},
-		{[]func(){set("imaps", config.Up, "")}, `msg="node up" node=eu-1 region=eu services=imaps`},
+		{[]func(){set("imaps", config.Down, "reset"), func() { r.Publish(both) }}, `msg="node down" event=node-down node=eu-1 region=eu services=imaps reason=reset`},
+		{[]func(){set("imaps", config.Up, "")}, `msg="node up" event=node-up node=eu-1 region=eu services=imaps`},
 	}
 	for i, step := range steps {
 		out.Reset()
