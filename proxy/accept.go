@@ -117,7 +117,7 @@ func (s *Server) shed(l *listener, why error) {
 	defer r.mu.Unlock()
 	if time.Since(r.said) > sayEvery {
 		r.said = time.Now()
-		s.Log.Error("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)",
+		s.events().Error("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)", "event", "no-descriptors",
 			"address", listenAddress(l.address), "sessions", s.Sessions(), "why", why.Error())
 	}
 	if r.open(); r.file == nil {

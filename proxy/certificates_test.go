@@ -215,8 +215,23 @@ func TestCertificateWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.warn(logTo(log), time.Now())
-	if strings.Count(log.String(), "\n") != 2 || len(log.lines("certificate has expired")) != 1 || len(log.lines("certificate has no DNS name, so no client gets it")) != 1 {
+	k.look(logTo(log)) // says nothing twice
+	if strings.Count(log.String(), "\n") != 4 || len(log.lines("certificate expires soon")) != 2 || len(log.lines("certificate has expired")) != 1 || len(log.lines("certificate has no DNS name, so no client gets it")) != 1 {
 		t.Error(log.String())
+	}
+}
+
+func TestAgeOfACertificate(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, row := range []struct {
+		left time.Duration
+		want age
+	}{
+		{90 * 24 * time.Hour, fresh}, {14 * 24 * time.Hour, fresh}, {14*24*time.Hour - 1, expiring}, {0, expiring}, {-1, expired},
+	} {
+		if got := ageOf(now.Add(row.left), now); got != row.want {
+			t.Errorf("with %v left: %d, want %d", row.left, got, row.want)
+		}
 	}
 }
 

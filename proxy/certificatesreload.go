@@ -30,6 +30,43 @@ type pairFile struct {
 	config.Certificate
 	seen [2]stamp
 	pair *tls.Certificate
+	told age // that was said of it
+}
+
+// age is what is said of a certificate, once.
+type age uint8
+
+const (
+	fresh age = iota
+	expiring
+	expired
+)
+
+// expiryWarning is how long before its end a certificate is spoken of: a renewal that works happens weeks earlier.
+const expiryWarning = 14 * 24 * time.Hour
+
+func ageOf(end, now time.Time) age {
+	switch {
+	case now.After(end):
+		return expired
+	case end.Sub(now) < expiryWarning:
+		return expiring
+	}
+	return fresh
+}
+
+// remind says of a certificate what its age asks for.
+func (p *pairFile) remind(log *slog.Logger, now time.Time) {
+	end := p.pair.Leaf.NotAfter
+	switch age := ageOf(end, now); {
+	case age <= p.told:
+		return
+	case age == expired:
+		log.Warn("certificate has expired", "event", "certificate-expired", "certificate", p.Cert, "expired", end)
+	default:
+		log.Warn("certificate expires soon", "event", "certificate-expires", "certificate", p.Cert, "expires", end)
+	}
+	p.told = ageOf(end, now)
 }
 
 // stamp tells whether a file may have changed. The zero value is a file that is not there.
@@ -89,6 +126,7 @@ func (p *pairFile) read() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	p.told = fresh
 	changed = p.pair == nil || !slices.EqualFunc(p.pair.Certificate, pair.Certificate, bytes.Equal)
 	p.pair = pair
 	return changed, nil
@@ -100,17 +138,18 @@ func (k *keyring) look(log *slog.Logger) (renewed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range k.pairs {
+		p.remind(log, time.Now())
 		if p.seen == [2]stamp{stampOf(p.Cert), stampOf(p.Key)} {
 			continue
 		}
 		changed, err := p.read()
 		if err != nil {
-			log.Warn("certificate not reloaded, the one in use stays", "certificate", p.Cert, "why", err.Error())
+			log.Warn("certificate not reloaded, the one in use stays", "event", "certificate-refused", "certificate", p.Cert, "why", err.Error())
 			continue
 		}
 		if changed {
 			renewed = true
-			log.Info("certificate reloaded", "certificate", p.Cert, "names", p.pair.Leaf.DNSNames, "expires", p.pair.Leaf.NotAfter)
+			log.Info("certificate reloaded", "event", "certificate-reloaded", "certificate", p.Cert, "names", p.pair.Leaf.DNSNames, "expires", p.pair.Leaf.NotAfter)
 		}
 	}
 	if renewed {
@@ -124,11 +163,8 @@ func (k *keyring) warn(log *slog.Logger, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, p := range k.pairs {
-		leaf := p.pair.Leaf
-		switch {
-		case now.After(leaf.NotAfter):
-			log.Warn("certificate has expired", "certificate", p.Cert, "expired", leaf.NotAfter)
-		case len(leaf.DNSNames) == 0 && i > 0:
+		p.remind(log, now)
+		if len(p.pair.Leaf.DNSNames) == 0 && i > 0 {
 			log.Warn("certificate has no DNS name, so no client gets it", "certificate", p.Cert)
 		}
 	}
@@ -149,7 +185,7 @@ func (k *keyring) expiries() map[string]time.Time {
 func (s *Server) use(k *keyring, a *authorities) {
 	s.keyring.Store(k)
 	s.authorities.Store(a)
-	k.warn(s.Log, time.Now())
+	k.warn(s.events(), time.Now())
 	s.Metrics.expire(k.expiries())
 }
 
@@ -176,7 +212,7 @@ func (s *Server) look() {
 	if k == nil {
 		return
 	}
-	if k.look(s.Log) {
+	if k.look(s.events()) {
 		s.Metrics.expire(k.expiries())
 	}
 	if s.authorities.Load().look(s.Log) {

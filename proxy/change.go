@@ -37,7 +37,7 @@ func (s *Server) Prepare(t *config.Topology) (*Change, error) {
 		if s.listeners[w.Address] != nil {
 			continue
 		}
-		socket, err := bind(w.Address, freebind(w.Services))
+		socket, err := s.open(w.Address, freebind(w.Services))
 		if err != nil {
 			failed = append(failed, s.explain(w.Address, err))
 			continue

@@ -105,6 +105,7 @@ type rig struct {
 	log      *logBuffer
 	stop     func() // begins the drain
 	times    httpTimes
+	passed   []*net.TCPListener
 
 	mu     sync.Mutex // guards the following
 	failed []string   // nodes that the server suspects
@@ -153,7 +154,7 @@ func newTopology(change func(*config.Service), nodes ...*node) *config.Topology 
 func (r *rig) start() {
 	r.t.Helper()
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.server = &Server{Router: routing.NewRouter(r.topology, log), Log: log, Failed: r.suspect, times: r.times}
+	r.server = &Server{Router: routing.NewRouter(r.topology, log), Log: log, Failed: r.suspect, times: r.times, Passed: r.passed}
 	change, err := r.server.Prepare(r.topology)
 	if err != nil {
 		r.t.Fatal(err)

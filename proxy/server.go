@@ -20,6 +20,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,7 @@ type Server struct {
 	Failed  func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
 	Metrics *Metrics            // nil: counted for nobody
 	Events  *slog.Logger        // for what operators should hear of; nil: Log
+	Passed  []*net.TCPListener  // sockets that were bound for us, each used for what listens at its address; the Server's from then on
 
 	once     sync.Once
 	life     context.Context // ends when Run begins to drain
@@ -97,10 +99,11 @@ func (s *Server) init() {
 // When it returns nothing that the Server started is left. It returns nil.
 func (s *Server) Run(ctx context.Context) error {
 	s.init()
+	s.unused()
 	s.renew(ctx) // returns when ctx ends
 	s.stopListening()
 	s.endLife()
-	s.drain(s.deadline())
+	s.drain(s.Deadline())
 	s.running.Wait()
 	s.pools.close()
 	s.engine.Close()
@@ -111,7 +114,8 @@ func (s *Server) Run(ctx context.Context) error {
 // EndWithin sets how long the sessions have when Run ends, in place of the topology's deadline.
 func (s *Server) EndWithin(d time.Duration) { s.within.Store(int64(d) + 1) }
 
-func (s *Server) deadline() time.Duration {
+// Deadline is how long they have.
+func (s *Server) Deadline() time.Duration {
 	if within := s.within.Load(); within > 0 {
 		return time.Duration(within - 1)
 	}
@@ -124,6 +128,9 @@ func (s *Server) stopListening() {
 	for a, l := range s.listeners {
 		l.close()
 		delete(s.listeners, a)
+	}
+	for _, l := range s.Passed {
+		l.Close()
 	}
 	s.mu.Unlock()
 	s.accepting.Wait()
