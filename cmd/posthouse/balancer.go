@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -28,13 +29,14 @@ type balancer struct {
 	checker  *healthcheck.Checker
 	server   *proxy.Server
 	admin    *admin.Server
+	notify   *notifier
 
 	mu sync.Mutex // one Apply at a time
 }
 
 // newBalancer opens and starts nothing.
 func newBalancer(t *config.Topology, plain *slog.Logger) *balancer {
-	b := &balancer{registry: newRegistry(), events: admin.NewEvents()}
+	b := &balancer{registry: newRegistry(), events: admin.NewEvents(), notify: new(notifier)}
 	b.log = b.events.Logger(plain)
 	log := b.log
 	b.metrics = newReloadMetrics(b.registry)
@@ -58,23 +60,38 @@ func (b *balancer) Run(ctx context.Context) error {
 	if err := b.Apply(b.Topology()); err != nil {
 		return err
 	}
+	b.sayReady()
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group, rest := errgroup.WithContext(rest)
 	group.Go(func() error { return ended(rest, b.router.Run(rest)) })
 	group.Go(func() error { return ended(rest, b.checker.Run(rest)) })
 	group.Go(func() error { return ended(rest, b.admin.Run(rest)) })
+	group.Go(func() error { return b.notify.live(rest, b.alive) })
 	group.Go(func() error {
 		defer stop()
 		serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		defer context.AfterFunc(ctx, func() { // in this order: whoever finds a listener closed is told why by /readyz
 			b.admin.Unready()
+			b.notify.stopping(b.server.Deadline())
 			cancel()
 		})()
 		defer context.AfterFunc(rest, cancel)() // a part that failed ends the others
 		return ended(serving, b.server.Run(serving))
 	})
 	return group.Wait()
+}
+
+// sayReady tells the service manager that what the topology says is in effect.
+func (b *balancer) sayReady() {
+	t := b.Topology()
+	b.notify.ready(fmt.Sprintf("serving %d nodes of %s from region %s", len(t.Nodes), t.Cluster, t.Region))
+}
+
+// alive returns unless parts of the program have locked each other out, or a machine is too busy to run it.
+func (b *balancer) alive() {
+	b.server.Sessions()
+	b.router.Flush()
 }
 
 // Apply puts a topology into effect: it binds what is new, which may fail and then nothing has changed, publishes the

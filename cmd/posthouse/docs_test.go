@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,5 +41,39 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	if seen < 15 {
 		t.Errorf("looked at %d metrics, which cannot be all", seen)
+	}
+}
+
+var saidKind = regexp.MustCompile(`"event", "([^"]+)"`)
+
+// TestEventsAreDocumented: every kind of event that the program says has its place in docs/operations.md.
+func TestEventsAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, _ := filepath.Glob("*.go")
+	seen := 0
+	for _, file := range append(files, more...) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range saidKind.FindAllSubmatch(source, -1) {
+			seen++
+			if !strings.Contains(string(docs), "`"+string(match[1])+"`") {
+				t.Errorf("%s: the event %s is not in docs/operations.md", file, match[1])
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("looked at %d events, which cannot be all", seen)
 	}
 }

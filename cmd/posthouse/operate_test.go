@@ -37,7 +37,7 @@ func (s *served) has(kind string) bool {
 	return len(got["events"].([]any)) > 0
 }
 
-// reach opens a session.
+// reach opens a session and hears its greeting.
 func (s *served) reach() *mailtest.Client {
 	s.t.Helper()
 	c, err := mailtest.Dial(s.t.Context(), s.front, nil, false)
@@ -45,6 +45,9 @@ func (s *served) reach() *mailtest.Client {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { c.Conn.Close() })
+	if _, err := c.Expect("* OK"); err != nil {
+		s.t.Fatal(err)
+	}
 	return c
 }
 

@@ -128,6 +128,8 @@ func (r *reloader) unreadable(b *balancer, err error) {
 
 // reload puts one content into effect. A content that is refused or held changes nothing.
 func (r *reloader) reload(b *balancer, source config.Source) {
+	b.notify.reloading()
+	defer b.sayReady()
 	r.behind = true
 	topology, err := config.Parse(source, r.options)
 	if err != nil {

@@ -40,7 +40,12 @@ func (cmd serveCmd) Run(c console) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return serve(ctx, newBalancer(topology, log), r)
+	b := newBalancer(topology, log)
+	b.notify = newNotifier()
+	if b.server.Passed, err = passedListeners(); err != nil {
+		return err
+	}
+	return serve(ctx, b, r)
 }
 
 // serve runs a balancer and follows its topology until ctx ends and the sessions are drained.
