@@ -32,6 +32,7 @@ func (b *builder) buildDNS() {
 	}
 	b.checkDomains(entries)
 	b.checkFamilies(entries)
+	b.lintRecords(entries)
 }
 
 func (b *builder) buildZone(p pair) *zoneEntry {

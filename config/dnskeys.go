@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 var dnsKeys = table[dnsEntry]{
@@ -29,6 +31,9 @@ var dnssecKeys = table[DNS]{
 type zoneEntry struct {
 	Zone
 	nameservers, hosts, domains, records *node
+
+	parsed []dns.RR     // records, as far as they could be read
+	check  *recordCheck // what knows where they are in the file; nil: there are none
 }
 
 var zoneKeys = table[zoneEntry]{

@@ -24,8 +24,8 @@ func (b *builder) buildRecords(s scope, z *zoneEntry) {
 	if n.literal {
 		z.RecordsLine++ // the text begins below the "|"
 	}
-	r := &recordCheck{scope: s, zone: z, node: n, indent: b.indentOf(n)}
-	r.run()
+	z.check = &recordCheck{scope: s, zone: z, node: n, indent: b.indentOf(n)}
+	z.check.run()
 }
 
 // indentOf is how far the lines of a block scalar are indented in the file.
@@ -103,6 +103,7 @@ func (r *recordCheck) parse(text string, skipped int) int {
 	parser.SetDefaultTTL(uint32(r.zone.TTL.Seconds()))
 	for record, ok := parser.Next(); ok; record, ok = parser.Next() {
 		r.check(record)
+		r.zone.parsed = append(r.zone.parsed, record)
 	}
 	err := parser.Err()
 	if err == nil {
@@ -140,6 +141,8 @@ func (r *recordCheck) check(record dns.RR) {
 		r.refuse(record, "is made from nameservers")
 	case apex && h.Rrtype == dns.TypeCNAME:
 		r.refuse(record, "cannot stand beside the zone's own records (RFC 1034, 3.6.2)")
+	case h.Rrtype == dns.TypeDNAME:
+		r.refuse(record, "is not supported: write the aliases out as CNAME")
 	case h.Class != dns.ClassINET:
 		r.refuse(record, "is not of class IN")
 	case r.names(owner) && (kind == "A" || kind == "AAAA" || kind == "CNAME"):
@@ -162,28 +165,28 @@ func (r *recordCheck) refuse(record dns.RR, why string) {
 func (r *recordCheck) find(owner string) position {
 	for i, line := range strings.Split(r.node.text, "\n") {
 		word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-		if word != "" && r.absolute(word) == owner {
+		if word != "" && r.zone.absolute(word) == owner {
 			return r.at(i+1, 1)
 		}
 	}
 	return r.node.position
 }
 
-func (r *recordCheck) absolute(name string) string {
+func (z *zoneEntry) absolute(name string) string {
 	switch {
 	case name == "@":
-		return r.zone.Name
+		return z.Name
 	case strings.HasSuffix(name, "."):
 		return canonical(name)
 	}
-	return canonical(name) + "." + r.zone.Name
+	return canonical(name) + "." + z.Name
 }
 
 func (r *recordCheck) names(owner string) bool {
 	for _, h := range r.zone.Hosts {
-		if r.absolute(h.Name) == owner {
+		if r.zone.absolute(h.Name) == owner {
 			return true
 		}
 	}
-	return slices.ContainsFunc(r.zone.Nameservers, func(n Nameserver) bool { return r.absolute(n.Name) == owner })
+	return slices.ContainsFunc(r.zone.Nameservers, func(n Nameserver) bool { return r.zone.absolute(n.Name) == owner })
 }

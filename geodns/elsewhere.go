@@ -1,0 +1,95 @@
+package geodns
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"posthouse/config"
+)
+
+// Delegation is what the zone above a zone needs to lead to it: nameservers, their addresses if they are in the zone
+// themselves, and which key signs it. It is nil for a zone that is not one of ours.
+func (z *Zones) Delegation(name string) []dns.RR {
+	zone := z.zones[dns.CanonicalName(name)]
+	if zone == nil {
+		return nil
+	}
+	apex := zone.names[zone.Name]
+	all := slices.Clone(apex.sets[dns.TypeNS])
+	for _, rr := range apex.sets[dns.TypeNS] {
+		server := dns.CanonicalName(rr.(*dns.NS).Ns)
+		if n := zone.names[server]; n != nil {
+			all = append(append(all, n.sets[dns.TypeA]...), n.sets[dns.TypeAAAA]...)
+		}
+	}
+	if zone.signer != nil {
+		for _, k := range zone.signer.keys {
+			if k.SignsKeys() {
+				all = append(all, k.DS())
+			}
+		}
+	}
+	return all
+}
+
+// MailRecords is what a mail domain needs in a zone that another name server answers for. Services are found at the
+// hosts of the topology's zones, or at the cluster's own name where it has none. Web names are aliases there: only we
+// could answer them by region.
+func MailRecords(t *config.Topology, domain string) []dns.RR {
+	m := &Mail{Domain: dns.CanonicalName(domain), TTL: keyTTL, topology: t}
+	addresses := m.takeHosts()
+	all := append(m.Records(), addresses...)
+	web := m.Web()
+	if web == nil {
+		return all
+	}
+	for _, label := range WebNames {
+		all = append(all, &dns.CNAME{Hdr: header(label+"."+m.Domain, dns.TypeCNAME, m.TTL), Target: web.Name})
+	}
+	return all
+}
+
+// takeHosts finds the hosts of a domain: of the zone that lists it, else of the first that has any. Without one the
+// cluster's name stands for everything that clients reach, and its addresses, if we know them, are part of the answer.
+func (m *Mail) takeHosts() (addresses []dns.RR) {
+	t := m.topology
+	if zone := m.zone(); zone != nil {
+		m.TLSRPT = zone.TLSRPT
+		z := &Zones{topology: t}
+		m.Hosts = z.newHosts(&Zone{Name: dns.Fqdn(zone.Name), ttl: m.TTL}, zone)
+		z.nameFallback(m.Hosts)
+		return nil
+	}
+	h := &Host{Name: dns.CanonicalName(t.Cluster)}
+	for _, s := range t.Services {
+		fronted := slices.ContainsFunc(t.Regions, func(r *config.Region) bool { return len(s.ListenIn(r.Name)) > 0 })
+		if s.Live && fronted {
+			h.Services = append(h.Services, s.Name)
+		}
+	}
+	m.Hosts = []*Host{h}
+	for _, r := range t.Regions {
+		for _, a := range r.Addresses {
+			addresses = append(addresses, addressRecord(h.Name, a, m.TTL))
+		}
+	}
+	return addresses
+}
+
+// zone is the zone whose hosts serve the domain; nil: there is none.
+func (m *Mail) zone() *config.Zone {
+	if m.topology.DNS == nil {
+		return nil
+	}
+	var first *config.Zone
+	for _, z := range m.topology.DNS.Zones {
+		if slices.Contains(z.Domains, m.Domain[:len(m.Domain)-1]) {
+			return z
+		}
+		if first == nil && len(z.Hosts) > 0 {
+			first = z
+		}
+	}
+	return first
+}
