@@ -62,8 +62,8 @@ func (z *Zones) suggestHost(qname string, h *Host) {
 	}
 }
 
-// addFallback gives the host that takes mail its second name, where there is a second region to lead to.
-func (z *Zones) addFallback(hosts []*Host) {
+// nameFallback gives the host that takes mail its second name, where there is a second region to lead to.
+func (z *Zones) nameFallback(hosts []*Host) {
 	i := slices.IndexFunc(hosts, func(h *Host) bool { return slices.Contains(h.Services, "smtp") })
 	places := 0
 	for _, r := range z.topology.Regions {
@@ -71,14 +71,21 @@ func (z *Zones) addFallback(hosts []*Host) {
 			places++
 		}
 	}
-	if i < 0 || places < 2 {
-		return
+	if i >= 0 && places > 1 {
+		hosts[i].Fallback = fallbackName(hosts[i].Name, hosts[i].zone.Name)
 	}
-	h := hosts[i]
-	h.Fallback = fallbackName(h.Name, h.zone.Name)
-	z.suggestHost(h.Fallback, h)
-	if n := h.zone.names[h.Fallback]; n.host == h {
-		n.next = true
+}
+
+// addFallbacks makes the second names of hosts. One that the file has is left as it is.
+func (z *Zones) addFallbacks(hosts []*Host) {
+	for _, h := range hosts {
+		if h.Fallback == "" {
+			continue
+		}
+		z.suggestHost(h.Fallback, h)
+		if n := h.zone.names[h.Fallback]; n.host == h {
+			n.next = true
+		}
 	}
 }
 

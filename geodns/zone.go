@@ -88,7 +88,7 @@ func (z *Zones) fillAll() error {
 	}
 	for _, c := range z.topology.DNS.Zones {
 		hosts := z.hostsOf(c)
-		z.addFallback(hosts)
+		z.addFallbacks(hosts)
 		z.addMail(c, hosts)
 	}
 	if err := z.addTLSA(); err != nil {
@@ -126,13 +126,24 @@ func above(qname string) func(func(string) bool) {
 func (z *Zones) fill(zone *Zone, c *config.Zone) error {
 	zone.addSOA(c, z.serial)
 	z.addNameservers(zone, c)
-	for _, h := range c.Hosts {
-		host := newHost(z.topology, zone.absolute(h.Name), h, zone.ttl)
-		host.Index, host.zone = len(z.Hosts), zone
-		z.Hosts = append(z.Hosts, host)
-		zone.at(host.Name).host = host
+	for _, h := range z.newHosts(zone, c) {
+		h.Index = len(z.Hosts)
+		z.Hosts = append(z.Hosts, h)
+		zone.at(h.Name).host = h
 	}
 	return zone.addRecords(c.Records)
+}
+
+// newHosts makes the hosts of a zone, in the order of the file.
+func (z *Zones) newHosts(zone *Zone, c *config.Zone) []*Host {
+	var hosts []*Host
+	for _, h := range c.Hosts {
+		host := newHost(z.topology, zone.absolute(h.Name), h, zone.ttl)
+		host.zone = zone
+		hosts = append(hosts, host)
+	}
+	z.nameFallback(hosts)
+	return hosts
 }
 
 // hostsOf is the hosts of one zone, in the order of the file.

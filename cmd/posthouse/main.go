@@ -27,6 +27,7 @@ type program struct {
 	Plan    planCmd    `cmd:"" help:"Compare two topology files: what a change does to nodes, capacity and sessions."`
 	Import  importCmd  `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
 	Init    initCmd    `cmd:"" help:"Write a topology to start with."`
+	DNS     dnsCmd     `cmd:"" name:"dns" help:"Print records for a zone elsewhere, make keys."`
 	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
