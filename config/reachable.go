@@ -14,13 +14,48 @@ func (t *Topology) Reachable() []*Node {
 	}
 	for _, r := range t.Regions {
 		if r.Name != t.Region && r.Reach == ReachBalancers {
-			all = append(all, t.balancers(r)...)
+			for _, n := range t.fronts(r, "balancer") {
+				n.Balancer = true
+				all = append(all, n)
+			}
 		}
 	}
 	return all
 }
 
-func (t *Topology) balancers(r *Region) []*Node {
+// Probed lists what this balancer probes: what it may open connections to, and with dns the public addresses of every
+// region, its own too, as clients see them.
+func (t *Topology) Probed() []*Node {
+	all := t.Reachable()
+	if t.DNS == nil {
+		return all
+	}
+	for _, r := range t.Regions {
+		if r.Name != t.Region && r.Reach == ReachBalancers {
+			continue // Reachable has them
+		}
+		for _, n := range t.fronts(r, "address") {
+			n.Public = true
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// Front is the name under which a public address of a region is probed.
+func (t *Topology) Front(r *Region, a netip.Addr) string {
+	if r.Name != t.Region && r.Reach == ReachBalancers {
+		return front("balancer", r, a)
+	}
+	return front("address", r, a)
+}
+
+func front(kind string, r *Region, a netip.Addr) string {
+	return kind + "/" + r.Name + "/" + a.String()
+}
+
+// fronts is the public addresses of a region as nodes that run what the region serves.
+func (t *Topology) fronts(r *Region, kind string) []*Node {
 	ports := make(map[string]uint16)
 	var services []string
 	for _, s := range t.Services {
@@ -33,8 +68,8 @@ func (t *Topology) balancers(r *Region) []*Node {
 	nodes := make([]*Node, len(r.Addresses))
 	for i, a := range r.Addresses {
 		nodes[i] = &Node{
-			Name: "balancer/" + r.Name + "/" + a.String(), Addresses: []netip.Addr{a}, Region: r.Name,
-			Services: services, Weight: 1, Ports: ports, Balancer: true,
+			Name: front(kind, r, a), Addresses: []netip.Addr{a}, Region: r.Name,
+			Services: services, Weight: 1, Ports: ports,
 		}
 	}
 	return nodes

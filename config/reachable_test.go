@@ -43,6 +43,51 @@ services:
 	}
 }
 
+// With dns every public address is probed: under one name, however its region is reached.
+func TestProbed(t *testing.T) {
+	const regions = `region: eu
+regions:
+  eu: {addresses: [192.0.2.10]}
+  us: {addresses: [198.51.100.10]}
+  ap: {reach: balancers, addresses: [203.0.113.10]}
+  ch: {reach: none, addresses: [192.0.2.130]}
+nodes:
+  - {name: eu-1, address: 10.0.0.1, region: eu, services: [imaps]}
+  - {name: us-1, address: 10.1.0.1, region: us, services: [imaps]}
+  - {name: ap-1, address: 10.2.0.1, region: ap, services: [imaps]}
+  - {name: ch-1, address: 10.3.0.1, region: ch, services: [smtp, lmtp]}
+services:
+  smtp: {regional_listen: {ch: [":2525"]}}
+`
+	const dns = `dns: {listen: ["192.0.2.53:53"], zones: {mail.example.org: {nameservers: {ns1: [192.0.2.53]}}}}
+`
+	for text, want := range map[string]string{
+		regions: "eu-1 us-1 balancer/ap/203.0.113.10[imaps]",
+		regions + dns: "eu-1 us-1 balancer/ap/203.0.113.10[imaps] address/eu/192.0.2.10[imaps] address/us/198.51.100.10[imaps] " +
+			"address/ch/192.0.2.130[smtp:2525]",
+	} {
+		topology := loaded(t, text)
+		var got []string
+		for _, n := range topology.Probed() {
+			name := n.Name
+			if n.Balancer || n.Public {
+				r := topology.RegionNamed(n.Region)
+				if name != topology.Front(r, r.Addresses[0]) {
+					t.Errorf("%s is called %s elsewhere", name, topology.Front(r, r.Addresses[0]))
+				}
+				name += fmt.Sprint(n.Services)
+			}
+			if p := n.Ports["smtp"]; p != 0 {
+				name = strings.Replace(name, "smtp", fmt.Sprint("smtp:", p), 1)
+			}
+			got = append(got, name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("probed: %s\nwant: %s", strings.Join(got, " "), want)
+		}
+	}
+}
+
 func TestHealthStates(t *testing.T) {
 	for state, want := range map[HealthState]string{
 		Unknown: "unknown true", Up: "up true", Failing: "failing true", Down: "down false", Recovering: "recovering false",

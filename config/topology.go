@@ -113,6 +113,7 @@ type Node struct {
 	Ports       map[string]uint16     // by service, where it differs
 	MaxSessions int                   // for each balancer; 0 = no limit
 	Balancer    bool                  // stands for the nodes of a region with ReachBalancers; see Reachable
+	Public      bool                  // stands for a public address as clients see it; see Probed
 	File        string                // where the topology names it
 	Line        int
 }

@@ -87,7 +87,7 @@ func jobOf(t *testing.T, line string) job {
 		case "proxy=v2":
 			s.proxy = config.ProxyV2
 		case "balancer":
-			s.balancer = true
+			s.front = true
 		case "between":
 			j.whole = false
 		case "level=tls":

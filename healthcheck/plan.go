@@ -13,11 +13,11 @@ import (
 // spec is one way of probing one node at one port. Equal specs are one probe, whoever asks for it; a spec that a
 // reload did not change keeps its schedule.
 type spec struct {
-	node     string
-	host     string        // to be resolved; "" where addrs are given
-	addrs    [2]netip.Addr // one, or an IPv4 and an IPv6 one
-	port     uint16
-	balancer bool // not a mail server but another region's balancer
+	node  string
+	host  string        // to be resolved; "" where addrs are given
+	addrs [2]netip.Addr // one, or an IPv4 and an IPv6 one
+	port  uint16
+	front bool // not a mail server but a balancer
 
 	protocol config.Protocol
 	level    config.Level // tcp, tls or protocol
@@ -48,28 +48,35 @@ type wanted struct {
 }
 
 // plan lists the probes that a topology asks of this balancer: every node that it may open connections to, for every
-// live service that clients reach here. Drained nodes are probed, so that their return is no surprise; disabled
-// ones are not.
+// live service that clients reach here, and public addresses for what clients reach there. Drained nodes are probed,
+// so that their return is no surprise; disabled ones are not.
 func plan(t *config.Topology) []*planned {
 	var all []*planned
 	known := make(map[spec]*planned)
 	services := fronted(t)
-	for _, n := range t.Reachable() {
+	for _, n := range t.Probed() {
 		if n.State == config.Disabled || regionState(t, n.Region) == config.Disabled {
 			continue
 		}
-		for _, s := range services {
+		asked := services
+		if n.Public {
+			asked = running(t, n)
+		}
+		for _, s := range asked {
 			if !n.Runs(s.Name) {
 				continue
 			}
-			lead := leader(t, services, s)
+			lead := leader(t, asked, s)
 			key := specOf(t, n, lead)
 			if key.protocol == config.HTTP && key.level == config.LevelProtocol && key.ask == (ask{}) {
-				key.ask = borrow(t, n, services, key)
+				key.ask = borrow(t, n, asked, key)
 			}
 			p := known[key]
 			if p == nil {
 				p = &planned{spec: key, sources: lead.Source}
+				if n.Public {
+					p.sources = nil
+				}
 				known[key] = p
 				all = append(all, p)
 			}
@@ -88,6 +95,11 @@ func fronted(t *config.Topology) []*config.Service {
 		}
 	}
 	return all
+}
+
+// running lists the live services of a node.
+func running(t *config.Topology, n *config.Node) []*config.Service {
+	return slices.DeleteFunc(slices.Clone(t.Services), func(s *config.Service) bool { return !s.Live || !n.Runs(s.Name) })
 }
 
 // leader is the service whose port, check and PROXY header count: the first one of passthrough http services that
@@ -120,19 +132,22 @@ func regionState(t *config.Topology, name string) config.AdminState {
 
 func specOf(t *config.Topology, n *config.Node, s *config.Service) spec {
 	k := spec{
-		node: n.Name, host: n.Host, port: n.Port(s), balancer: n.Balancer,
+		node: n.Name, host: n.Host, port: n.Port(s), front: n.Balancer || n.Public,
 		protocol: s.Protocol, tls: s.TLS == config.Passthrough || s.TLS == config.Reencrypt, proxy: s.Proxy,
 		name: t.Cluster, sni: serverName(t, s), sources: fmt.Sprint(s.Source),
 		interval: s.Check.Interval, timeout: s.Check.Timeout,
 	}
 	copy(k.addrs[:], n.Addresses)
-	if n.Region != t.Region {
+	if n.Region != t.Region || n.Public {
 		k.interval = s.Check.RemoteInterval
 	}
 	if n.Balancer { // it accepts as clients see the service, and believes us by PROXY v2
 		k.tls, k.proxy = s.ImplicitTLS(), config.ProxyV2
 	}
-	if s.TLS == config.Reencrypt { // our TLS, whoever is there
+	if n.Public { // a client has no header, and comes from anywhere
+		k.tls, k.proxy, k.sources = s.ImplicitTLS(), config.ProxyNone, ""
+	}
+	if s.TLS == config.Reencrypt && !n.Public { // our TLS, whoever is there
 		k.sni, k.verify, k.ca = t.TLS.NodeName, t.TLS.NodeVerify, t.TLS.NodeCA
 		k.inside = s.Protocol.ServerFirst()
 	}

@@ -129,6 +129,31 @@ nodes:
 			"b 25 smtp protocol remote for smtp",
 			"balancer/ap/192.0.2.1 993 imap protocol tls v2 remote for imaps",
 		}},
+		{"public addresses for dns, as clients see them", `
+cluster: mail.example.org
+region: eu
+regions:
+  eu: {addresses: [192.0.2.10], failover: []}
+  us: {reach: none, addresses: [198.51.100.10]}
+defaults: {proxy_protocol: v2}
+services:
+  imaps: {regional_listen: {us: [":1993"]}, source: [10.0.0.5]}
+  smtp: {regional_listen: {us: [":25"], eu: []}}
+  x: {protocol: tcp, port: 7, listen: [":7"], tls: reencrypt}
+nodes:
+  - {name: a, address: 10.0.0.1, region: eu, services: [imaps, x]}
+  - {name: b, address: 10.1.0.1, region: us, services: [smtp, imaps, jmap, http, lmtp]}
+tls: {certificates: [{cert: a.crt, key: a.key}]}
+dns: {listen: ["192.0.2.53:53"], zones: {mail.example.org: {nameservers: {ns1: [192.0.2.53]}}}}
+`, []string{
+			"a 993 imap protocol tls v2 for imaps",
+			"a 7 tcp tcp tls verify:mail.example.org v2 for x",
+			"address/eu/192.0.2.10 993 imap protocol tls remote for imaps",
+			"address/eu/192.0.2.10 7 tcp tcp tls remote for x",
+			"address/us/198.51.100.10 25 smtp protocol remote for smtp",
+			"address/us/198.51.100.10 1993 imap protocol tls remote for imaps",
+			"address/us/198.51.100.10 443 http protocol tls GET:/.well-known/jmap remote for jmap http",
+		}},
 		{"a region out of service", `
 cluster: mail.example.org
 region: eu
@@ -141,6 +166,9 @@ nodes:
 		var got []string
 		for _, p := range plan(topology(t, c.yaml)) {
 			got = append(got, describe(p))
+			if strings.HasPrefix(p.spec.node, "address/") && len(p.sources) > 0 {
+				t.Errorf("%s: from %v, where clients come from anywhere", p.spec.node, p.sources)
+			}
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))

@@ -104,7 +104,7 @@ func (s *spec) proxyDoubt() string {
 // headerDoubt is proxyDoubt where a missing header cannot be the reason: the node has already greeted.
 func (s *spec) headerDoubt() string {
 	switch {
-	case s.balancer:
+	case s.front:
 		return "; or that balancer's accept_proxy does not hold our address"
 	case s.proxy == config.ProxyV1:
 		return "; or it does not expect the header that proxy_protocol: v1 sends"

@@ -153,7 +153,7 @@ func (r *rounds) count(p *probe, o outcome, now time.Time) {
 		if t.take(o, now) {
 			r.tell(t)
 		}
-		if !p.spec.balancer {
+		if !p.spec.front {
 			r.oddities.look(r.Log, t, o, now)
 			r.oddities.suspectBan(r.Log, t, o)
 		}
