@@ -241,8 +241,11 @@ func TestNoSelfDoubt(t *testing.T) {
 				time.Sleep(30 * time.Second)
 			}
 		},
-		"one is up":       func(r *responder) { r.fell("us"); r.fell("ap") },
-		"drained regions": func(r *responder) { r.topology.Regions[us].State, r.topology.Regions[ap].State = config.Drain, config.Drain; r.fell("ch") },
+		"one is up": func(r *responder) { r.fell("us"); r.fell("ap") },
+		"drained regions": func(r *responder) {
+			r.topology.Regions[us].State, r.topology.Regions[ap].State = config.Drain, config.Drain
+			r.fell("ch")
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newResponder(t, testTopology)
@@ -305,6 +308,7 @@ func TestLastHealth(t *testing.T) {
 		r.set("address/us/198", "smtp", config.Recovering)
 		r.view()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if writes != 1 {
 			t.Errorf("one change was written %d times", writes)
 		}
@@ -326,6 +330,7 @@ func TestLastHealth(t *testing.T) {
 			t.Errorf("after a good probe imap is %q", got)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if want := `{"Node":"eu-2","Service":"imaps"}`; !strings.Contains(string(file), want) || strings.Contains(string(file), "eu-1") {
 			t.Errorf("kept: %s, want %s and no eu-1", file, want)
 		}
