@@ -10,8 +10,8 @@ import (
 )
 
 // guard refuses what must not reach the API: pages of other sites that a browser lets talk to loopback (Origin), names
-// that were pointed at it (Host: DNS rebinding), and those without the token. /healthz and /readyz need no token:
-// the tools that ask them cannot carry one.
+// that were pointed at it (Host: DNS rebinding), and those without the token. What is open needs no token: the tools that
+// ask for /readyz cannot carry one, and the status page asks its reader for it.
 func guard(current *atomic.Pointer[access], next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := current.Load()
@@ -37,7 +37,10 @@ func tokenAsked(r *http.Request) bool {
 	return asked
 }
 
-func open(path string) bool { return path == "/healthz" || path == "/readyz" }
+// open is what anybody may see who can connect: the probes of others, and a page that is the same for all.
+func open(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/" || strings.HasPrefix(path, "/page/")
+}
 
 func localHost(host string) bool {
 	name := host

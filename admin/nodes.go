@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"posthouse/config"
@@ -41,7 +42,11 @@ type service struct {
 }
 
 func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, map[string]any{"nodes": nodesOf(s.Router.Table())})
+	nodes := nodesOf(s.Router.Table())
+	if name := asked(r).word("name"); name != "" {
+		nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.Name != name })
+	}
+	answer(w, r, map[string]any{"nodes": nodes})
 }
 
 // nodesOf lists every node of the topology in file order, then the balancers that stand for nodes.

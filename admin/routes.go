@@ -20,6 +20,10 @@ func (s *Server) routes() http.Handler {
 		"/metrics":               {"GET": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP},
 		"/debug/pprof/{name...}": {"GET": s.profile},
 
+		"/{$}":   {"GET": s.page()},
+		"/page/": {"GET": s.page()},
+
+		"/api/v1/overview": {"GET": s.overview},
 		"/api/v1/services": {"GET": s.services},
 		"/api/v1/nodes":    {"GET": s.nodes},
 		"/api/v1/regions":  {"GET": s.regions},

@@ -32,6 +32,7 @@ type Server struct {
 	Metrics prometheus.Gatherer
 	Log     *slog.Logger // whose events Events keeps
 	Events  *Events
+	Version string
 
 	// The side of the sessions. None of these blocks but Drain, which returns when its sessions are gone or ctx ends.
 	List  func(f Filter, after string, limit int) (page []Session, all int)
@@ -46,6 +47,7 @@ type Server struct {
 	Drainage *Metrics
 
 	once    sync.Once
+	since   time.Time
 	life    context.Context // of drains
 	endLife context.CancelFunc
 	unready atomic.Bool
@@ -86,7 +88,10 @@ func (f *front) Addr() net.Addr { return f.listener.Addr() }
 
 // init makes the parts of a literal.
 func (s *Server) init() {
-	s.once.Do(func() { s.life, s.endLife = context.WithCancel(context.Background()) })
+	s.once.Do(func() {
+		s.since = time.Now()
+		s.life, s.endLife = context.WithCancel(context.Background())
+	})
 }
 
 // Unready makes /readyz say no from now on: the process drains.

@@ -166,6 +166,9 @@ func TestNodes(t *testing.T) {
 		}
 		rows = append(rows, row)
 	}
+	if _, _, body := r.ask(t, "GET", "/api/v1/nodes?name=us-2", nil); !strings.Contains(body, `"us-2"`) || strings.Contains(body, `"us-1"`) {
+		t.Errorf("nodes of the name us-2 = %s", body)
+	}
 	// eu-1 is in a region that may not be reached: listed, with nothing to say of its services.
 	want := "us-1 us active smtp=unknown imaps=unknown, us-2 us drain imaps=unknown!, eu-1 eu active, ap-1 ap active smtp=unknown!"
 	if s := strings.Join(rows, ", "); s != want {
@@ -185,15 +188,23 @@ func TestToken(t *testing.T) {
 	}{
 		{"/healthz", "", 200},
 		{"/readyz", "", 200},
+		{"/", "", 200}, // the page asks its reader for the token
+		{"/page/main.js", "", 200},
+		{"/page/none.js", "", 404},
+		{"/api/v1/overview", "", 401},
 		{"/metrics", "", 401},
 		{"/api/v1/nodes", "", 401},
 		{"/api/v1/nodes", "Bearer 0123456789abcdeX", 401},
 		{"/api/v1/nodes", "Bearer ", 401},
 		{"/api/v1/nodes", "Bearer 0123456789abcdef", 200},
 	} {
-		status, _, _ := r.ask(t, "GET", row.target, http.Header{"Authorization": {row.authorization}})
+		status, header, _ := r.ask(t, "GET", row.target, http.Header{"Authorization": {row.authorization}})
 		if status != row.status {
 			t.Errorf("GET %s with %q = %d, want %d", row.target, row.authorization, status, row.status)
+		}
+		policy := header.Get("Content-Security-Policy")
+		if page := row.target == "/" || strings.HasPrefix(row.target, "/page/"); page != strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("GET %s has the policy %q", row.target, policy)
 		}
 	}
 	short := filepath.Join(t.TempDir(), "short")

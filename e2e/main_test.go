@@ -24,6 +24,7 @@ var (
 	notHere string  // why the tests cannot run here; "" when they can
 	noWeb   string  // why not those with web servers
 	noNPM   string  // why not those with clients from npm
+	noPage  string  // why not those with a browser
 )
 
 func TestMain(m *testing.M) {
@@ -73,8 +74,8 @@ func whyNot() (string, error) {
 	if os.Getuid() != 0 {
 		return "not root", nil
 	}
-	var why [3]string
-	for i, part := range []string{"mail", "web", "npm"} {
+	var why [4]string
+	for i, part := range []string{"mail", "web", "npm", "page"} {
 		list, err := exec.Command("bash", "./servers", "missing", part).Output()
 		if err != nil {
 			return "", fmt.Errorf("servers missing %s: %w", part, err)
@@ -83,7 +84,7 @@ func whyNot() (string, error) {
 			why[i] = "not installed: " + list + " (e2e/servers install)"
 		}
 	}
-	noWeb, noNPM = why[1], cmp.Or(why[1], why[2])
+	noWeb, noNPM, noPage = why[1], cmp.Or(why[1], why[2]), why[3]
 	return why[0], nil
 }
 

@@ -29,7 +29,7 @@ func (c *demoCluster) banner(dir string, chaos time.Duration) string {
 	say("    https://%s/dav/file/%s/note", us.front.address("webdav"), demoUser)
 	say("  curl -u %s --cacert %s https://%s/dav/file/%s/note", login, demoCAFile, ap.front.address("webdav"), demoUser)
 	say("  swaks --server %s --to %s@%s --tls", eu.front.address("smtp"), demoUser, demoName)
-	say("  curl http://%s/api/v1/nodes", eu.front.address(demoAdmin))
+	say("  the status page, in a browser: http://%s/", eu.front.address(demoAdmin))
 	say("Edit a weight or a state in %s and watch; %s says more.", demoTopologyFile, demoLogFile)
 	say("%s", chaosLine(chaos))
 	return b.String()

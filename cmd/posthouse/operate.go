@@ -12,8 +12,8 @@ import (
 // newAdmin joins the admin API to the parts that it asks and changes.
 func (b *balancer) newAdmin() *admin.Server {
 	s := &admin.Server{
-		Router: b.router, Metrics: b.registry, Log: b.log, Events: b.events,
-		List: b.list, Kill: b.kill, Deny: b.deny, Drain: b.drain,
+		Router: b.router, Metrics: b.registry, Log: b.log, Events: b.events, Version: version(),
+		List: b.list, Kill: b.kill, Deny: b.deny, Drain: b.drain, Explain: b.explain,
 	}
 	s.Drainage = admin.NewMetrics(b.registry, s)
 	return s
