@@ -20,6 +20,11 @@ type mailRig struct {
 // newMailRig serves imaps unless change says otherwise. Nodes are scripts that speak TLS where the mode is reencrypt.
 func newMailRig(t testing.TB, mode config.TLSMode, change func(*config.Service), nodes ...func(net.Conn)) *mailRig {
 	t.Helper()
+	return startMailRig(t, false, mode, change, nodes...)
+}
+
+func startMailRig(t testing.TB, loopless bool, mode config.TLSMode, change func(*config.Service), nodes ...func(net.Conn)) *mailRig {
+	t.Helper()
 	m := &mailRig{ca: newAuthority(t)}
 	dir := t.TempDir()
 	made := make([]*node, len(nodes))
@@ -42,7 +47,7 @@ func newMailRig(t testing.TB, mode config.TLSMode, change func(*config.Service),
 		Certificates: []config.Certificate{writePair(t, dir, "mail", m.ca.issue("mail.example.org", nil, "mail.example.org"))},
 		NodeCA:       m.ca.file(dir), NodeName: "mail.example.org", NodeVerify: true, MinVersion: tls.VersionTLS12,
 	}
-	m.rig = &rig{t: t, log: new(logBuffer), topology: topology, service: topology.Services[0]}
+	m.rig = &rig{t: t, log: new(logBuffer), topology: topology, service: topology.Services[0], loopless: loopless}
 	m.rig.start()
 	return m
 }
@@ -58,11 +63,7 @@ func eachForm(t *testing.T, test func(*testing.T, form)) {
 
 func (f form) newMailRig(t testing.TB, mode config.TLSMode, change func(*config.Service), nodes ...func(net.Conn)) *mailRig {
 	t.Helper()
-	m := newMailRig(t, mode, change, nodes...)
-	if f == "tunnel" {
-		m.server.engine.Close() // it has no loops then
-	}
-	return m
+	return startMailRig(t, f == "tunnel", mode, change, nodes...)
 }
 
 // secureClient is a TLS client over a connection whose TCP it can reach too.
