@@ -25,6 +25,7 @@ var (
 	noWeb   string  // why not those with web servers
 	noNPM   string  // why not those with clients from npm
 	noPage  string  // why not those with a browser
+	noRules string  // why not those of alert rules
 )
 
 func TestMain(m *testing.M) {
@@ -74,8 +75,8 @@ func whyNot() (string, error) {
 	if os.Getuid() != 0 {
 		return "not root", nil
 	}
-	var why [4]string
-	for i, part := range []string{"mail", "web", "npm", "page"} {
+	var why [5]string
+	for i, part := range []string{"mail", "web", "npm", "page", "rules"} {
 		list, err := exec.Command("bash", "./servers", "missing", part).Output()
 		if err != nil {
 			return "", fmt.Errorf("servers missing %s: %w", part, err)
@@ -84,7 +85,7 @@ func whyNot() (string, error) {
 			why[i] = "not installed: " + list + " (e2e/servers install)"
 		}
 	}
-	noWeb, noNPM, noPage = why[1], cmp.Or(why[1], why[2]), why[3]
+	noWeb, noNPM, noPage, noRules = why[1], cmp.Or(why[1], why[2]), why[3], why[4]
 	return why[0], nil
 }
 
