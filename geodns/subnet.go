@@ -72,11 +72,10 @@ var wrappings = [...]wrapping{
 // place6 looks up an IPv6 network: by the IPv4 address inside where it is a whole one. A scope never covers addresses
 // that are looked up in another way than the one that was asked for.
 func (d *Data) place6(a netip.Addr, length int) Place {
-	b := a.As16()
-	high, low := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	high, low := halves(a)
 	least := 0
 	for _, w := range wrappings {
-		common := commonBits(high^w.high, low^w.low)
+		common := w.common(high, low)
 		switch {
 		case common < w.length:
 			least = max(least, common+1)
@@ -90,6 +89,16 @@ func (d *Data) place6(a netip.Addr, length int) Place {
 	order, scope := d.Places.Lookup(a)
 	return Place{order, max(scope, uint8(least))}
 }
+
+func halves(a netip.Addr) (high, low uint64) {
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+// common is how many bits an address shares with the prefix, or more than it is long.
+func (w wrapping) common(high, low uint64) int { return commonBits(high^w.high, low^w.low) }
+
+func (w wrapping) holds(high, low uint64) bool { return w.common(high, low) >= w.length }
 
 // commonBits is how many bits two addresses share at the front, of which the differences are given.
 func commonBits(high, low uint64) int {

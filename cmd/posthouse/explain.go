@@ -20,7 +20,9 @@ type explainCmd struct {
 	Client  string   `placeholder:"ADDR" help:"The client's address."`
 	Service string   `placeholder:"NAME" help:"Tell every step for this service; without it: a line for each live service."`
 	Account string   `placeholder:"NAME" help:"The account that logs in."`
-	Down    []string `placeholder:"NODE,..." help:"Nodes, or whole regions, that are taken to be down."`
+	Name    string   `placeholder:"NAME" help:"Tell what DNS answers for this name, instead of where sessions go."`
+	Type    string   `default:"A" placeholder:"TYPE" help:"With --name: the type of record."`
+	Down    []string `placeholder:"NODE,..." help:"Nodes, whole regions, or address/REGION/ADDRESS that are taken to be down."`
 	Bulk    string   `placeholder:"FILE" help:"Answer for many clients: lines of ADDR, or ADDR SERVICE, or ADDR SERVICE ACCOUNT; - is standard input."`
 	JSON    bool     `name:"json" help:"Print JSON; with --bulk an object a line."`
 }
@@ -30,7 +32,8 @@ func (explainCmd) Help() string {
 node is asked: all count as up but those named by --down. Where chance decides, the next client may get another node.
 Exits with 1 if a service that was asked for finds no node for the client.
 
-Example: posthouse explain --config topology.yaml --client 203.0.113.7 --service imaps --down eu-3,eu-4`
+Example: posthouse explain --config topology.yaml --client 203.0.113.7 --service imaps --down eu-3,eu-4
+Example: posthouse explain --config topology.yaml --client 203.0.113.7 --name imap.mail.example.org --type AAAA`
 }
 
 func (cmd explainCmd) Run(c console) error {
@@ -41,6 +44,9 @@ func (cmd explainCmd) Run(c console) error {
 	down, err := healthOf(topology, cmd.Down)
 	if err != nil {
 		return err
+	}
+	if cmd.Name != "" {
+		return cmd.explainName(topology, down, c)
 	}
 	asked := asking{table: routing.NewTable(topology, routing.State{Health: down}), account: cmd.Account, json: cmd.JSON}
 	if cmd.Service != "" {
@@ -194,7 +200,7 @@ func healthOf(t *config.Topology, down []string) (map[config.Target]config.Healt
 	health := make(map[config.Target]config.Health)
 	for _, name := range down {
 		known := false
-		for _, n := range slices.Concat(t.Nodes, t.Reachable()) {
+		for _, n := range slices.Concat(t.Nodes, t.Probed()) {
 			if n.Name != name && n.Region != name {
 				continue
 			}

@@ -12,7 +12,10 @@ import (
 const maxBulkLine = 4096
 
 // bulk answers a line for each line of a file: client, service, region, node.
-func (a asking) bulk(path string, c console) error {
+func (a asking) bulk(path string, c console) error { return bulk(path, c, a.line) }
+
+// bulk has each line of a file answered; empty lines and comments say nothing.
+func bulk(path string, c console, answer func(words []string, w io.Writer) error) error {
 	in, err := input(path)
 	if err != nil {
 		return err
@@ -25,7 +28,11 @@ func (a asking) bulk(path string, c console) error {
 	defer step.end()
 	for n := 1; lines.Scan(); n++ {
 		step.at("%d lines", n)
-		if err := a.line(strings.Fields(lines.Text()), out); err != nil {
+		words := strings.Fields(lines.Text())
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		if err := answer(words, out); err != nil {
 			out.Flush()
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
@@ -36,11 +43,8 @@ func (a asking) bulk(path string, c console) error {
 	return out.Flush()
 }
 
-// line answers for one client; empty lines and comments say nothing.
+// line answers for one client.
 func (a asking) line(words []string, w io.Writer) error {
-	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-		return nil
-	}
 	client, err := clientAddress(words[0])
 	if err != nil {
 		return fmt.Errorf("%q is not an IP address", words[0])

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"posthouse/config"
+	"posthouse/geodns"
+	"posthouse/geodns/nearest"
+	"posthouse/routing"
+)
+
+// naming is a question of DNS, apart from the client.
+type naming struct {
+	name      string // in full
+	qtype     uint16
+	topology  *config.Topology
+	data      *geodns.Data
+	geography *nearest.Geography
+	database  *nearest.File // nil: there is none
+	json      bool
+}
+
+// named is what the answer is, and why.
+type named struct {
+	Name   string      `json:"name"`
+	Type   string      `json:"type"`
+	Client netip.Addr  `json:"client"`
+	Where  whereabouts `json:"where"`
+	geodns.Explanation
+}
+
+// whereabouts is where a client is, and which rule makes which regions near.
+type whereabouts struct {
+	Database  bool         `json:"database"` // there is one
+	Rule      string       `json:"rule"`
+	Pin       string       `json:"pin,omitempty"`
+	Country   string       `json:"country,omitempty"`
+	Continent string       `json:"continent,omitempty"`
+	Location  *[2]float64  `json:"location,omitempty"`
+	Centre    bool         `json:"centre,omitempty"` // the location is the middle of the country
+	Network   netip.Prefix `json:"network,omitzero"` // of the database's record
+	Order     []string     `json:"order"`
+	Away      []float64    `json:"kilometres,omitempty"` // as the regions in order; -1: not known
+}
+
+// explainName answers for --name.
+func (cmd explainCmd) explainName(t *config.Topology, down map[config.Target]config.Health, c console) error {
+	n, err := newNaming(t, cmd.Name, cmd.Type, down)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	n.json = cmd.JSON
+	if cmd.Bulk != "" {
+		return bulk(cmd.Bulk, c, n.line)
+	}
+	client, err := clientAddress(cmd.Client)
+	if err != nil {
+		return err
+	}
+	answer, err := n.explain(client)
+	if err != nil {
+		return err
+	}
+	if n.json {
+		err = printJSON(c.out, answer)
+	} else {
+		answer.print(c.out)
+	}
+	if err == nil && len(answer.Records) == 0 {
+		err = errSaid
+	}
+	return err
+}
+
+func newNaming(t *config.Topology, name, qtype string, down map[config.Target]config.Health) (n *naming, err error) {
+	if t.DNS == nil {
+		return nil, errors.New("--name asks DNS, and the topology has no section dns")
+	}
+	n = &naming{name: dns.Fqdn(name), topology: t}
+	var known bool
+	if n.qtype, known = dns.StringToType[strings.ToUpper(qtype)]; !known {
+		return nil, fmt.Errorf("--type takes A, AAAA, MX or the like, not %q", qtype)
+	}
+	if _, ok := dns.IsDomainName(name); !ok {
+		return nil, fmt.Errorf("--name takes a domain name, not %q", name)
+	}
+	zones, err := geodns.NewZones(t, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.locate(); err != nil {
+		return nil, fmt.Errorf("dns: geoip: %w", err)
+	}
+	n.data = &geodns.Data{Zones: zones, Places: n.geography, View: viewOf(zones, t, down)}
+	return n, nil
+}
+
+// locate reads the database, if there is one.
+func (n *naming) locate() (err error) {
+	var db *maxminddb.Reader
+	if path := n.topology.DNS.GeoIP; path != "" {
+		if n.database, err = nearest.Open(path); err != nil {
+			return err
+		}
+		db = n.database.Reader
+	}
+	if n.geography, err = nearest.New(n.topology, db); err != nil {
+		n.close()
+	}
+	return err
+}
+
+func (n *naming) close() {
+	if n.database != nil {
+		n.database.Close()
+	}
+}
+
+// viewOf is how the regions are with some targets down.
+func viewOf(z *geodns.Zones, t *config.Topology, down map[config.Target]config.Health) *geodns.View {
+	health := geodns.Health{Log: slog.New(slog.DiscardHandler), Changed: func() {}}
+	for target, h := range down {
+		health.Report(target, h)
+	}
+	return health.View(z, routing.NewTable(t, routing.State{Health: down}))
+}
+
+func (n *naming) explain(client netip.Addr) (named, error) {
+	var db *maxminddb.Reader
+	if n.database != nil {
+		db = n.database.Reader
+	}
+	reason, err := n.geography.Explain(geodns.Inside(client), db)
+	if err != nil {
+		return named{}, err
+	}
+	return named{
+		Name: strings.TrimSuffix(n.name, "."), Type: dns.TypeToString[n.qtype], Client: client,
+		Where: n.where(reason), Explanation: n.data.Explain(n.name, n.qtype, client),
+	}, nil
+}
+
+func (n *naming) where(r nearest.Reason) whereabouts {
+	w := whereabouts{
+		Database: n.database != nil, Rule: string(r.Rule), Pin: r.Pin, Country: r.Place.Country, Continent: r.Place.Continent,
+		Centre: r.Place.Centre, Network: r.Network,
+	}
+	if r.Place.Located {
+		w.Location = &[2]float64{rounded(r.Place.Location.Latitude), rounded(r.Place.Location.Longitude)}
+	}
+	for _, i := range r.Order {
+		w.Order = append(w.Order, n.topology.Regions[i].Name)
+		if r.Place.Located {
+			w.Away = append(w.Away, math.Round(r.Kilometres[i]))
+		}
+	}
+	return w
+}
+
+// rounded is degrees as databases mean them: many keep them in 32 bits.
+func rounded(degrees float64) float64 { return math.Round(degrees*1e4) / 1e4 }
