@@ -27,7 +27,7 @@ type drainRow struct {
 	By     string     `json:"by"`
 	Reason string     `json:"reason,omitempty"`
 	Began  time.Time  `json:"began"`
-	Within string     `json:"within"`
+	Within string     `json:"within,omitempty"`
 	State  string     `json:"state"` // running, ended, or stopped by a resume or another drain of the same
 	Ended  *time.Time `json:"ended,omitempty"`
 	Drained
@@ -107,18 +107,19 @@ func (d *drains) row(one *drain) drainRow {
 	return one.drainRow
 }
 
-// note takes what is known of a drain now, and says whether a further quarter of its sessions is gone.
-func (d *drains) note(one *drain, now Drained) bool {
+// note takes what is known of a drain now, and says what is new, and whether a further quarter of its sessions is gone.
+func (d *drains) note(one *drain, now Drained) (news Drained, further bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	news = Drained{Left: max(now.Left-one.Left, 0), Quiet: max(now.Quiet-one.Quiet, 0), Cut: max(now.Cut-one.Cut, 0)}
 	one.Drained = now
 	quarters := 0
 	if now.Sessions > 0 {
 		quarters = 4 * (now.Sessions - now.Open) / now.Sessions
 	}
-	further := quarters > one.told && quarters < 4
+	further = quarters > one.told && quarters < 4
 	one.told = max(one.told, quarters)
-	return further
+	return news, further
 }
 
 // finish is called when a drain has returned. It is false where it was stopped.
@@ -166,15 +167,30 @@ func (s *Server) startDrain(subject routing.Subject, within time.Duration, by, r
 }
 
 func (s *Server) runDrain(ctx context.Context, one *drain) {
-	last := s.Drain(ctx, one.Subject, one.within, func(now Drained) {
-		if s.drains.note(one, now) {
-			s.Log.Info("drain goes on", "event", "drain-progress", "subject", one.What, "sessions", now.Sessions, "open", now.Open)
-		}
-	})
-	s.drains.note(one, last)
-	s.Drainage.count(last)
+	last := s.Drain(ctx, one.Subject, one.within, func(now Drained) { s.noteDrain(one, now) })
+	s.noteDrain(one, last)
 	if s.drains.finish(one) {
 		s.Log.Info("drained", "event", "drain-ended", "subject", one.What, "left_by_themselves", last.Left,
 			"closed_quiet", last.Quiet, "cut", last.Cut, "took", time.Since(one.Began).Round(time.Millisecond).String())
+	}
+}
+
+func (s *Server) noteDrain(one *drain, now Drained) {
+	news, further := s.drains.note(one, now)
+	s.Drainage.count(news)
+	if further {
+		s.Log.Info("drain goes on", "event", "drain-progress", "subject", one.What, "sessions", now.Sessions, "open", now.Open)
+	}
+}
+
+// Ending takes how far the drain is that ends the process. Calls come one after the other.
+func (s *Server) Ending(now Drained) {
+	if s.ending == nil {
+		s.ending = &drain{cancel: func() {}, drainRow: drainRow{What: "process", Began: time.Now()}}
+		s.drains.begin(s.ending)
+	}
+	s.noteDrain(s.ending, now)
+	if now.Open == 0 {
+		s.drains.finish(s.ending)
 	}
 }

@@ -23,8 +23,8 @@ func NewMetrics(r prometheus.Registerer, s *Server) *Metrics {
 	m := &Metrics{
 		server: s,
 		drained: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "posthouse_drained_sessions_total", Help: "Sessions of drains that are over, by how they ended."}, []string{"how"}),
-		drains:   describe("posthouse_drains", "Drains that run, but for that of the process."),
+			Name: "posthouse_drained_sessions_total", Help: "Sessions that drains were about, by how they ended."}, []string{"how"}),
+		drains:   describe("posthouse_drains", "Drains that run."),
 		marks:    describe("posthouse_marks", "Marks that operators have set and not taken back.", "kind"),
 		denials:  describe("posthouse_denials", "Networks whose clients an operator keeps out."),
 		nodes:    describe("posthouse_node_usable_ratio", "Part of a node's services that new sessions can use.", "node", "region"),

@@ -54,6 +54,7 @@ type Server struct {
 	streams atomic.Int64   // of events
 	serving sync.WaitGroup // one for each listener that was committed, and for each drain
 	drains  drains
+	ending  *drain // of the process; that of Ending alone
 	denied  denials
 
 	changing sync.Mutex // one change at a time; guards the file in state_dir

@@ -197,6 +197,9 @@ func TestToken(t *testing.T) {
 		{"/api/v1/nodes", "Bearer 0123456789abcdeX", 401},
 		{"/api/v1/nodes", "Bearer ", 401},
 		{"/api/v1/nodes", "Bearer 0123456789abcdef", 200},
+		{"/debug/pprof/goroutine?debug=1", "", 401},
+		{"/debug/pprof/goroutine?debug=1", "Bearer 0123456789abcdef", 200},
+		{"/debug/pprof/", "Bearer 0123456789abcdef", 200},
 	} {
 		status, header, _ := r.ask(t, "GET", row.target, http.Header{"Authorization": {row.authorization}})
 		if status != row.status {

@@ -52,19 +52,34 @@ func (s *Server) drain(deadline time.Duration) {
 	if all == 0 {
 		return
 	}
-	quiet, cut := s.partings.quiet.Load(), s.partings.cut.Load()
+	quiet, cut := int(s.partings.quiet.Load()), int(s.partings.cut.Load())
 	s.events().Info("draining", "event", "drain-began", "subject", "process", "sessions", relayed, "without_node", all-relayed, "deadline", deadline.String())
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	for s.Sessions() > 0 {
 		d.step()
+		d.tell(relayed, quiet, cut)
 		<-tick.C
 	}
-	d.quiet += int(s.partings.quiet.Load() - quiet)
-	d.cut += int(s.partings.cut.Load() - cut)
+	end := d.tell(relayed, quiet, cut)
 	s.events().Info("drained", "event", "drain-ended", "subject", "process",
-		"left_by_themselves", max(relayed-d.quiet-d.cut, 0), "closed_quiet", d.quiet, "cut", d.cut,
+		"left_by_themselves", end.Left, "closed_quiet", end.Quiet, "cut", end.Cut,
 		"took", time.Since(d.began).Round(time.Millisecond).String())
+}
+
+// tell says how far the drain of the process is, of so many sessions. Conversations count how they part themselves: quiet and cut are what they
+// had counted before.
+func (d *drain) tell(sessions, quiet, cut int) Drained {
+	s := d.server
+	now := Drained{
+		Sessions: sessions, Open: s.Sessions(),
+		Quiet: d.quiet + int(s.partings.quiet.Load()) - quiet, Cut: d.cut + int(s.partings.cut.Load()) - cut,
+	}
+	now.Left = max(sessions-now.Open-now.Quiet-now.Cut, 0)
+	if s.Ending != nil {
+		s.Ending(now)
+	}
+	return now
 }
 
 func (d *drain) step() {

@@ -40,6 +40,7 @@ type Server struct {
 	Failed  func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
 	Metrics *Metrics            // nil: counted for nobody
 	Events  *slog.Logger        // for what operators should hear of; nil: Log
+	Ending  func(Drained)       // is told how far the drain at the end of Run is; nil: nobody wants to know
 	Passed  []*net.TCPListener  // sockets that were bound for us, each used for what listens at its address; the Server's from then on
 
 	once     sync.Once

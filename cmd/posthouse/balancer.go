@@ -49,6 +49,7 @@ func newBalancer(t *config.Topology, plain *slog.Logger) *balancer {
 	b.checker.Resolved = b.router.SetAddresses
 	b.server = &proxy.Server{Router: b.router, Log: plain, Events: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
 	b.admin = b.newAdmin()
+	b.server.Ending = func(d proxy.Drained) { b.admin.Ending(admin.Drained(d)) }
 	return b
 }
 

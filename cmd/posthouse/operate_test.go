@@ -128,9 +128,16 @@ func TestOperateEnd(t *testing.T) {
 	s := newServed(t, 1)
 	s.write(s.topology(1, ""))
 	s.start()
-	if status, got := s.call("POST", "/api/v1/drain?within=0s"); status != 202 {
+	c := s.reach()
+	if status, got := s.call("POST", "/api/v1/drain?within=1h"); status != 202 {
 		t.Fatalf("drain = %d %v", status, got)
 	}
+	poll(t, "the drain of the process to be listed", func() bool {
+		_, got := s.call("GET", "/api/v1/drains")
+		rows := fmt.Sprint(got["drains"])
+		return strings.Contains(rows, "what:process") && strings.Contains(rows, "state:running") && strings.Contains(rows, "open:1")
+	})
+	c.Conn.Close()
 	if err := <-s.ended; err != nil {
 		t.Errorf("serve = %v", err)
 	}
