@@ -350,14 +350,47 @@ func TestRestore(t *testing.T) {
 
 // A file that cannot be read is said, and the balancer starts.
 func TestRestoreOfRubbish(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, text := range []string{"{", `{"denials": [{}]}`, `{"denials": [{"prefix": "x"}]}`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, stateFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := operate(t, topology+"state_dir: "+dir+"\n")
+		o.Restore()
+		if kinds := o.kinds(); kinds != "marks-lost" || len(o.sessions.denied) > 0 {
+			t.Errorf("%s: events %q, denied %q", text, kinds, o.sessions.denied)
+		}
 	}
-	o := operate(t, topology+"state_dir: "+dir+"\n")
-	o.Restore()
-	if kinds := o.kinds(); kinds != "marks-lost" {
-		t.Errorf("events %q", kinds)
+}
+
+func TestMetrics(t *testing.T) {
+	o := operate(t, topology)
+	expiry := time.Unix(2e9, 0)
+	for i, node := range []string{"us-1", "us-2"} {
+		o.Router.SetHealth(config.Target{Node: node, Service: "imaps"}, config.Health{State: config.Up, CertExpiry: expiry.Add(time.Duration(i) * time.Hour)})
+	}
+	o.Router.Flush()
+	o.call(t, "POST /api/v1/nodes/us-1/drain?service=smtp")
+	o.call(t, "POST /api/v1/nodes/us-1/weight?weight=2")
+	o.call(t, "POST /api/v1/deny?prefix=192.0.2.1")
+	script := o.sessions.drain("smtp of node us-1")
+	script <- Drained{Sessions: 5, Open: 2, Left: 1, Quiet: 2}
+	script <- Drained{Sessions: 5, Open: 1, Left: 1, Quiet: 3}
+	eventually(t, "the drain to be counted", func() bool {
+		_, _, text := o.ask(t, "GET", "/metrics", nil)
+		return strings.Contains(text, `posthouse_drained_sessions_total{how="quiet"} 3`)
+	})
+	_, _, text := o.ask(t, "GET", "/metrics", nil)
+	for _, want := range []string{
+		`posthouse_drains 1`, `posthouse_marks{kind="drain"} 1`, `posthouse_marks{kind="weight"} 1`, `posthouse_denials 1`,
+		`posthouse_node_usable_ratio{node="us-1",region="us"} 0.5`, `posthouse_node_sessions{node="us-1",region="us"} 0`,
+		`posthouse_region_state{region="ap",state="drain"} 1`, `posthouse_region_state{region="ap",state="active"} 0`,
+		`posthouse_service_info{protocol="imap",service="imaps",tls="passthrough"} 1`, `posthouse_drained_sessions_total{how="left"} 1`,
+		`posthouse_node_certificate_expiry_timestamp_seconds{service="imaps"} 2e+09`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("/metrics has no %s", want)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"posthouse/config"
@@ -12,7 +14,7 @@ type Metrics struct {
 	drained *prometheus.CounterVec
 	server  *Server
 
-	drains, marks, denials, nodes, regions, services *prometheus.Desc
+	drains, marks, denials, nodes, sessions, regions, services, expiry *prometheus.Desc
 }
 
 // NewMetrics registers those of a server. What is set is counted when it is asked for.
@@ -28,6 +30,9 @@ func NewMetrics(r prometheus.Registerer, s *Server) *Metrics {
 		marks:    describe("posthouse_marks", "Marks that operators have set and not taken back.", "kind"),
 		denials:  describe("posthouse_denials", "Networks whose clients an operator keeps out."),
 		nodes:    describe("posthouse_node_usable_ratio", "Part of a node's services that new sessions can use.", "node", "region"),
+		sessions: describe("posthouse_node_sessions", "Sessions and HTTP requests that this balancer has on a node.", "node", "region"),
+		expiry: describe("posthouse_node_certificate_expiry_timestamp_seconds",
+			"When the first certificate of a service's nodes expires, in Unix time.", "service"),
 		regions:  describe("posthouse_region_state", "1 for the state of a region: active, drain or disabled.", "region", "state"),
 		services: describe("posthouse_service_info", "Always 1; the labels say what a service speaks.", "service", "protocol", "tls"),
 	}
@@ -48,7 +53,7 @@ func (m *Metrics) count(d Drained) {
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.drains, m.marks, m.denials, m.nodes, m.regions, m.services} {
+	for _, d := range []*prometheus.Desc{m.drains, m.marks, m.denials, m.nodes, m.sessions, m.regions, m.services, m.expiry} {
 		descs <- d
 	}
 }
@@ -79,7 +84,13 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 			gauge(m.services, 1, s.Name, string(s.Protocol), string(s.TLS))
 		}
 	}
-	collectNodes(t, func(n *config.Node, ratio float64) { gauge(m.nodes, ratio, n.Name, n.Region) })
+	for node, c := range countNodes(t) {
+		gauge(m.nodes, float64(c.usable)/float64(c.services), node.Name, node.Region)
+		gauge(m.sessions, float64(c.sessions), node.Name, node.Region)
+	}
+	for service, first := range firstExpiries(t) {
+		gauge(m.expiry, float64(first.Unix()), service)
+	}
 }
 
 func one(is bool) float64 {
@@ -89,23 +100,34 @@ func one(is bool) float64 {
 	return 0
 }
 
-// collectNodes tells of every node that this balancer can reach what part of its services can be used.
-func collectNodes(t *routing.Table, tell func(*config.Node, float64)) {
-	type count struct{ usable, all int }
-	counts := make(map[*config.Node]*count)
-	var nodes []*config.Node
+type nodeCount struct{ usable, services, sessions int64 }
+
+// countNodes is the nodes that this balancer can reach.
+func countNodes(t *routing.Table) map[*config.Node]*nodeCount {
+	counts := make(map[*config.Node]*nodeCount)
 	for _, b := range t.Backends() {
 		c := counts[b.Node]
 		if c == nil {
-			c = new(count)
-			counts[b.Node], nodes = c, append(nodes, b.Node)
+			c = new(nodeCount)
+			counts[b.Node] = c
 		}
-		c.all++
+		c.services++
+		c.sessions += b.Sessions()
 		if b.Health.State.Usable() && t.Barred(b) == "" {
 			c.usable++
 		}
 	}
-	for _, n := range nodes {
-		tell(n, float64(counts[n].usable)/float64(counts[n].all))
+	return counts
+}
+
+// firstExpiries is the first end of a certificate of each service's nodes, as far as probes have seen them.
+func firstExpiries(t *routing.Table) map[string]time.Time {
+	first := make(map[string]time.Time)
+	for _, b := range t.Backends() {
+		end, known := first[b.Service.Name]
+		if e := b.Health.CertExpiry; !e.IsZero() && (!known || e.Before(end)) {
+			first[b.Service.Name] = e
+		}
 	}
+	return first
 }

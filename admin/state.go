@@ -47,6 +47,11 @@ func loadState(dir string) (kept state, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &kept)
 	}
+	for _, d := range kept.Denials {
+		if !d.Prefix.IsValid() && err == nil { // as a network it would be everybody
+			err = fmt.Errorf("%s: a denial without a prefix", stateFile)
+		}
+	}
 	return kept, err
 }
 
