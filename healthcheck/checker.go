@@ -28,7 +28,11 @@ type Checker struct {
 	Lookup   func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	Metrics  *Metrics // nil: none
 	Version  string   // of ours, in User-Agent; "" tells none
-	Parallel int      // probes at once; 0: DefaultParallel
+
+	// Known is what a run before this one knew of targets. It counts as if this one had found it out; nil: nothing.
+	Known map[config.Target]config.Health
+
+	Parallel int // probes at once; 0: DefaultParallel
 
 	probe func(context.Context, job) outcome // job.run, but for tests of the schedule
 	wake  chan struct{}                      // something is in the mailbox

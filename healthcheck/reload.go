@@ -87,12 +87,25 @@ func (r *rounds) adopt(p *probe, w wanted, old map[place]*target) {
 	at := place{w.id, p.spec.host, p.spec.addrs, p.spec.port}
 	t := old[at]
 	if t == nil {
-		t = &target{}
+		t = r.recalled(w.id)
 	}
 	t.wanted = w
 	r.targets[at] = t
 	r.byTarget[w.id] = p
 	p.targets = append(p.targets, t)
+}
+
+// recalled is a new target with what an earlier run knew of it, once: when it leaves and comes back it is another one.
+func (r *rounds) recalled(id config.Target) *target {
+	h, known := r.Known[id]
+	if !known {
+		return &target{}
+	}
+	delete(r.Known, id)
+	return &target{
+		streak: streak{state: h.State, since: h.Since, recovered: h.Recovered},
+		health: h, told: true, greeting: h.Greeting,
+	}
 }
 
 // enter schedules the first round of a probe that is new, or that has only now got an address.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"posthouse/config"
@@ -59,4 +60,45 @@ func TestRemovedNodeIsNotReported(t *testing.T) {
 			t.Errorf("its successor is %v, want up", h.State)
 		}
 	})
+}
+
+// What an earlier run knew counts until probes know better, by the rules of rise and fall.
+func TestKnownHealth(t *testing.T) {
+	const yaml = `
+cluster: mail.example.org
+nodes: [{name: a, address: 10.0.0.1, services: [smtp]}, {name: b, address: 10.0.0.2, services: [smtp]}]
+`
+	for _, row := range []struct {
+		name     string
+		answer   func(job) outcome
+		was      config.HealthState
+		at1, at9 config.HealthState
+	}{
+		{"down and good", good, config.Down, config.Recovering, config.Up},
+		{"down and bad", bad, config.Down, config.Down, config.Down},
+		{"up and bad", bad, config.Up, config.Failing, config.Failing},
+		{"up and good", good, config.Up, config.Up, config.Up},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(topology(t, yaml), row.answer)
+			since := time.Now().Add(-time.Hour)
+			b.Known = map[config.Target]config.Health{{Node: "a", Service: "smtp"}: {State: row.was, Since: since, Greeting: time.Second}}
+			defer b.start()()
+			synctest.Wait()
+			if h := b.of("a", "smtp"); h.State != row.was || !h.Since.Equal(since) || h.Greeting != time.Second {
+				t.Errorf("%s: begins as %+v", row.name, h)
+			}
+			if h := b.of("b", "smtp"); h.State != config.Unknown {
+				t.Errorf("%s: the other one begins as %v", row.name, h.State)
+			}
+			after(time.Second)
+			if h := b.of("a", "smtp"); h.State != row.at1 {
+				t.Errorf("%s: %v after a second, want %v", row.name, h.State, row.at1)
+			}
+			after(8 * time.Second)
+			if h := b.of("a", "smtp"); h.State != row.at9 {
+				t.Errorf("%s: %v after nine seconds, want %v", row.name, h.State, row.at9)
+			}
+		})
+	}
 }

@@ -11,16 +11,20 @@ import (
 // acceptedFile holds, inside state_dir, the content of the topology that was in effect last.
 const acceptedFile = "accepted.json"
 
-// saveAccepted replaces the file by rename, so that a crash leaves the old one or the new one.
 func saveAccepted(dir string, s config.Source) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
+	return replaceFile(dir, acceptedFile, data)
+}
+
+// replaceFile writes a file by rename, so that a crash leaves the old one or the new one.
+func replaceFile(dir, name string, data []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(dir, acceptedFile+".*") // mode 0600: a topology may name what is not public
+	temporary, err := os.CreateTemp(dir, name+".*") // mode 0600: what is kept may name what is not public
 	if err != nil {
 		return err
 	}
@@ -35,7 +39,7 @@ func saveAccepted(dir string, s config.Source) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(temporary.Name(), filepath.Join(dir, acceptedFile))
+	return os.Rename(temporary.Name(), filepath.Join(dir, name))
 }
 
 // loadAccepted reads it back. Its relative paths mean nothing without config.Options.Dir.

@@ -68,6 +68,7 @@ func (b *balancer) Run(ctx context.Context) error {
 	group.Go(func() error { return ended(rest, b.checker.Run(rest)) })
 	group.Go(func() error { return ended(rest, b.admin.Run(rest)) })
 	group.Go(func() error { return b.notify.live(rest, b.alive) })
+	group.Go(func() error { return b.remember(rest) })
 	group.Go(func() error {
 		defer stop()
 		serving, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -57,11 +57,25 @@ func serve(ctx context.Context, b *balancer, r *reloader) error {
 		b.server.EndWithin(within)
 		stop()
 	}
-	b.admin.Restore()
+	b.restore()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, b.Run(ctx)) })
 	group.Go(func() error { return ended(ctx, r.follow(ctx, b)) })
 	return group.Wait()
+}
+
+// restore puts into effect what a run before this one has kept in state_dir.
+func (b *balancer) restore() {
+	b.admin.Restore()
+	known, err := recall(b.router.Table(), time.Now())
+	if err != nil {
+		b.log.Warn("every node counts as up until it is probed", "event", "health-lost", "why", err.Error())
+	}
+	for target, h := range known { // before the first session
+		b.router.SetHealth(target, h)
+	}
+	b.router.Flush()
+	b.checker.Known = known
 }
 
 // ended is nil for what ends because it was told to.
