@@ -92,16 +92,30 @@ func documentation(t *testing.T) string {
 	return string(page)
 }
 
-// Every example of the documentation is a whole file that loads.
+// Every example of the documentation is a whole file that loads, but for those that are not a topology.
 func TestDocumentationExamples(t *testing.T) {
-	blocks := yamlBlock.FindAllStringSubmatch(documentation(t), -1)
-	if len(blocks) < 10 {
-		t.Errorf("%d examples in docs/topology.md", len(blocks))
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, block := range blocks {
-		if _, err := parse(block[1], Options{}); err != nil {
-			t.Errorf("example %d:\n%s\n%v", i+1, block[1], err)
+	seen := make(map[string]int)
+	for _, path := range append(pages, "../README.md") {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for i, block := range yamlBlock.FindAllStringSubmatch(string(page), -1) {
+			seen[filepath.Base(path)]++
+			if strings.HasPrefix(block[1], "apiVersion:") {
+				continue // for Kubernetes
+			}
+			if _, err := parse(block[1], Options{}); err != nil {
+				t.Errorf("%s, example %d:\n%s\n%v", path, i+1, block[1], err)
+			}
+		}
+	}
+	if seen["topology.md"] < 10 || seen["README.md"] < 1 || seen["migrate-haproxy.md"] < 1 || seen["migrate-nginx.md"] < 1 {
+		t.Errorf("examples by page: %v", seen)
 	}
 }
 
