@@ -27,6 +27,7 @@ Example: posthouse serve --config /etc/posthouse/topology.yaml --region eu`
 }
 
 func (cmd serveCmd) Run(c console) error {
+	grantProcessors()
 	log := cmd.logger(c.err)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from before the start to after the drain: unhandled it would end the process
