@@ -15,19 +15,91 @@ import (
 // listener is a socket that clients connect to. It stays open across reloads: closing it would reset what waits in its
 // queue. What a reload changes is its front.
 type listener struct {
+	server  *Server
 	address netip.AddrPort
-	socket  *net.TCPListener
+	bound   netip.AddrPort // the same, with the port that was really bound
 	front   atomic.Pointer[front]
 	closed  chan struct{}
+	pausing atomic.Int64 // how long the loops look away, in nanoseconds; 0: they do not
+
+	// The socket is with Go's poller or with the relay's loops. Both are the server's mutex's.
+	socket *net.TCPListener
+	fd     int // 0: not with the loops
 }
 
-func newListener(a netip.AddrPort, socket *net.TCPListener) *listener {
-	return &listener{address: a, socket: socket, closed: make(chan struct{})}
+func newListener(s *Server, a netip.AddrPort, socket *net.TCPListener) *listener {
+	return &listener{server: s, address: a, bound: addressOf(socket.Addr()), socket: socket, closed: make(chan struct{})}
+}
+
+// open lets clients in: by the loops where they go the quick way, else by a goroutine. It is called for each new front.
+func (l *listener) open(fresh bool) {
+	switch quick := l.front.Load().quick(); {
+	case quick && l.fd == 0 && l.lend():
+	case !quick && l.fd != 0:
+		l.takeBack()
+	case fresh:
+		l.server.accepting.Go(func() { l.server.accept(l, l.socket) })
+	}
+}
+
+// lend gives the socket to the loops, and takes it from Go's poller, which would be woken for each client.
+func (l *listener) lend() bool {
+	fd, err := 0, error(nil)
+	raw, _ := l.socket.SyscallConn()
+	raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err != nil {
+		return false
+	}
+	l.fd = fd // before the loops know of it: they read it
+	if err := l.server.engine.Listen(fd, l); err != nil {
+		unix.Close(fd)
+		l.fd = 0
+		return false
+	}
+	l.socket.Close()
+	return true
+}
+
+// takeBack lets a goroutine accept again. What waits in the queue goes on waiting there.
+func (l *listener) takeBack() {
+	l.server.engine.Unlisten(l.fd)
+	f := os.NewFile(uintptr(l.fd), "")
+	defer f.Close()
+	l.fd = 0
+	again, err := net.FileListener(f)
+	if err != nil {
+		l.server.Log.Error("listen again", "address", listenAddress(l.address), "why", err.Error())
+		return
+	}
+	socket := again.(*net.TCPListener)
+	l.socket = socket
+	l.server.accepting.Go(func() { l.server.accept(l, socket) })
 }
 
 func (l *listener) close() {
 	close(l.closed)
+	if l.fd != 0 {
+		l.server.engine.Unlisten(l.fd)
+		unix.Close(l.fd)
+		return
+	}
 	l.socket.Close()
+}
+
+// Stuck is what the loops do where accept pauses.
+func (l *listener) Stuck(why error) time.Duration {
+	l.server.stuck(l, l.fd, why)
+	pause := min(max(2*time.Duration(l.pausing.Load()), pauseLeast), pauseMost)
+	l.pausing.Store(int64(pause))
+	return pause
+}
+
+// resumed is called when the loops have let a client in.
+func (l *listener) resumed() {
+	if l.pausing.Load() != 0 {
+		l.pausing.Store(0)
+	}
+	l.server.reserve.restore()
 }
 
 const (
@@ -36,10 +108,10 @@ const (
 )
 
 // accept begins a session for each client until the listener is closed.
-func (s *Server) accept(l *listener) {
+func (s *Server) accept(l *listener, socket *net.TCPListener) {
 	pause := pauseLeast
 	for {
-		c, err := l.socket.AcceptTCP()
+		c, err := socket.AcceptTCP()
 		switch {
 		case err == nil:
 			pause = pauseLeast
@@ -49,11 +121,8 @@ func (s *Server) accept(l *listener) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		}
-		s.Metrics.pauses.Inc()
-		if exhausted(err) {
-			s.shed(l, err)
-		} else {
-			s.Log.Warn("accept", "address", listenAddress(l.address), "why", err.Error())
+		if raw, broken := socket.SyscallConn(); broken == nil {
+			raw.Control(func(fd uintptr) { s.stuck(l, int(fd), err) })
 		}
 		select {
 		case <-time.After(pause):
@@ -61,6 +130,16 @@ func (s *Server) accept(l *listener) {
 			return
 		}
 		pause = min(2*pause, pauseMost)
+	}
+}
+
+// stuck counts a client that could not be accepted, and tells one of them if it was for want of a descriptor.
+func (s *Server) stuck(l *listener, fd int, why error) {
+	s.Metrics.pauses.Inc()
+	if exhausted(why) {
+		s.shed(l, fd, why)
+	} else {
+		s.Log.Warn("accept", "address", listenAddress(l.address), "why", why.Error())
 	}
 }
 
@@ -111,7 +190,7 @@ func (r *reserve) close() {
 
 const sayEvery = time.Minute // a log line for each client would be a flood
 
-func (s *Server) shed(l *listener, why error) {
+func (s *Server) shed(l *listener, fd int, why error) {
 	r := &s.reserve
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,31 +204,30 @@ func (s *Server) shed(l *listener, why error) {
 	}
 	r.file.Close()
 	r.file = nil
-	s.turnAway(l)
+	s.turnAway(l, fd)
 	r.open()
 }
 
 // turnAway takes one client out of the queue, if there is one, and tells it to come later.
-func (s *Server) turnAway(l *listener) {
-	raw, err := l.socket.SyscallConn()
+func (s *Server) turnAway(l *listener, fd int) {
+	f := l.front.Load()
+	c, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 	if err != nil {
 		return
 	}
-	f := l.front.Load()
-	raw.Control(func(fd uintptr) {
-		c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-		if err != nil {
-			return
-		}
-		first := f.services[0]
-		if !f.tls {
-			unix.Write(c, words(first.Protocol, first.cluster, unavailable))
-		}
-		unix.Shutdown(c, unix.SHUT_WR)
-		unix.Close(c)
-		first.metrics.started.Inc()
-		first.metrics.ended(endOverload)
-	})
+	partBare(c, f)
+	first := f.services[0]
+	first.metrics.started.Inc()
+	first.metrics.ended(endOverload)
+}
+
+// partBare tells a client on a bare descriptor to come later.
+func partBare(fd int, f *front) {
+	if first := f.services[0]; !f.tls {
+		unix.Write(fd, words(first.Protocol, first.cluster, unavailable))
+	}
+	unix.Shutdown(fd, unix.SHUT_WR)
+	unix.Close(fd)
 }
 
 // begin starts the session of a client.

@@ -52,7 +52,7 @@ func TestReserveComesBack(t *testing.T) {
 
 	lose()
 	for _, l := range r.server.listeners {
-		r.server.shed(l, unix.EMFILE)
+		r.server.shed(l, l.fd, unix.EMFILE)
 	}
 	if !there() {
 		t.Error("the reserve is not back after a client was turned away")

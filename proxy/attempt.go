@@ -35,6 +35,7 @@ type attempt struct {
 	began   time.Time
 	until   time.Time // when it must have greeted
 
+	given     *quickCall   // what a loop has done of it; nil: nothing
 	conn      *net.TCPConn // nil: not connected
 	secure    *tls.Conn    // TLS over conn; nil: none of ours
 	header    []byte       // the PROXY header, until it is sent with the hello
@@ -48,7 +49,7 @@ type attempt struct {
 
 // run connects, says who the client is and waits for the node's first words.
 func (a *attempt) run(ctx context.Context) {
-	if !a.dial(ctx) || !a.introduce() {
+	if !a.begin(ctx) {
 		return
 	}
 	if a.walk.mode == commitOnConnect {
@@ -62,6 +63,14 @@ func (a *attempt) run(ctx context.Context) {
 	}
 	a.answered = time.Since(began)
 	stop()
+}
+
+// begin gets as far as the node's first words.
+func (a *attempt) begin(ctx context.Context) bool {
+	if a.given != nil {
+		return a.takeOver(ctx, a.given)
+	}
+	return a.dial(ctx) && a.introduce()
 }
 
 // stream is what the node's words are read from.
@@ -94,11 +103,7 @@ func (a *attempt) dial(ctx context.Context) bool {
 
 // introduce sends the PROXY header and the hello, in one write: a header in a segment of its own is late for some nodes.
 func (a *attempt) introduce() bool {
-	late := time.Now().Add(a.backend.Service.Timeouts.Greeting)
-	if late.After(a.until) {
-		late = a.until
-	}
-	a.conn.SetDeadline(late)
+	a.limit()
 	opening := a.walk.session.opening(a.backend, a.walk.hello)
 	if a.walk.node != nil {
 		a.header = opening
@@ -114,20 +119,34 @@ func (a *attempt) introduce() bool {
 	return true
 }
 
+// limit bounds what is left of the attempt.
+func (a *attempt) limit() {
+	late := time.Now().Add(a.backend.Service.Timeouts.Greeting)
+	if late.After(a.until) {
+		late = a.until
+	}
+	a.conn.SetDeadline(late)
+}
+
 // listen waits for the node's first byte, or for its greeting where it speaks first.
 func (a *attempt) listen() {
 	size := 512 // most greetings are one line
 	if a.walk.mode == commitOnByte {
 		size = 4 << 10 // a server's first flight of TLS
 	}
-	a.first = make([]byte, 0, size)
-	for {
-		n, err := a.stream().Read(a.first[len(a.first):cap(a.first)])
-		a.first = a.first[:len(a.first)+n]
+	given := len(a.first)
+	a.first = append(make([]byte, 0, max(size, 2*given)), a.first...)
+	for n := given; ; {
+		var err error
+		if n == 0 {
+			n, err = a.stream().Read(a.first[len(a.first):cap(a.first)])
+			a.first = a.first[:len(a.first)+n]
+		}
 		verdict := wire.Incomplete
 		if n > 0 {
 			verdict = a.walk.judge(a.first)
 		}
+		n = 0
 		switch {
 		case verdict == wire.Welcome:
 			return

@@ -42,7 +42,7 @@ func (s *Server) Prepare(t *config.Topology) (*Change, error) {
 			failed = append(failed, s.explain(w.Address, err))
 			continue
 		}
-		c.fresh[w.Address] = newListener(w.Address, socket)
+		c.fresh[w.Address] = newListener(s, w.Address, socket)
 	}
 	if len(failed) > 0 {
 		c.Abort()
@@ -94,9 +94,11 @@ func (c *Change) Commit() {
 			l = c.fresh[w.Address]
 		}
 		fresh := c.front(w)
-		if old := l.front.Swap(fresh); old != nil {
+		old := l.front.Swap(fresh)
+		if old != nil {
 			old.next.Store(fresh)
 		}
+		l.open(old == nil)
 		kept[w.Address] = l
 	}
 	for a, l := range s.listeners {
@@ -106,9 +108,6 @@ func (c *Change) Commit() {
 	}
 	s.listeners = kept
 	s.pools.renew()
-	for _, l := range c.fresh {
-		s.accepting.Go(func() { s.accept(l) })
-	}
 	c.forget()
 }
 

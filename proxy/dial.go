@@ -28,12 +28,7 @@ func newDialer() *dialer {
 // EADDRNOTAVAIL says that they are taken. The zero until sets no limit beside timeouts.connect.
 func (d *dialer) dial(ctx context.Context, s *config.Service, to netip.AddrPort, until time.Time) (*net.TCPConn, error) {
 	nd := net.Dialer{Timeout: s.Timeouts.Connect, Deadline: until, KeepAliveConfig: keepAlive, Control: bindLater}
-	sources := 0
-	for _, a := range s.Source {
-		if a.Is4() == to.Addr().Is4() {
-			sources++
-		}
-	}
+	sources := sourcesFor(s, to)
 	if sources == 0 {
 		return nd.DialTCP(ctx, "tcp", netip.AddrPort{}, to)
 	}
@@ -48,6 +43,25 @@ func (d *dialer) dial(ctx context.Context, s *config.Service, to netip.AddrPort,
 		}
 	}
 	return nil, unix.EADDRNOTAVAIL
+}
+
+// source is the next source for an address; the zero Addr where any will do.
+func (d *dialer) source(s *config.Service, to netip.AddrPort) netip.Addr {
+	sources := sourcesFor(s, to)
+	if sources == 0 {
+		return netip.Addr{}
+	}
+	return nth(s.Source, to.Addr().Is4(), int(d.turn.Add(1))%sources)
+}
+
+// sourcesFor is how many sources have an address's family.
+func sourcesFor(s *config.Service, to netip.AddrPort) (n int) {
+	for _, a := range s.Source {
+		if a.Is4() == to.Addr().Is4() {
+			n++
+		}
+	}
+	return n
 }
 
 // nth is the source number n of a family.

@@ -156,7 +156,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.server = &Server{Router: routing.NewRouter(r.topology, log), Log: log, Failed: r.suspect, times: r.times, Passed: r.passed}
-	if r.loopless {
+	if r.loopless || walking {
 		r.server.engine.Close() // none are opened after that
 	}
 	change, err := r.server.Prepare(r.topology)

@@ -56,6 +56,7 @@ type Server struct {
 	reserve  reserve
 	denied   denials
 	within   atomic.Int64 // nanoseconds that the last drain has, and one more; 0: the topology's deadline
+	clerk    clerk
 
 	clientTLS    *tls.Config            // all handshakes with clients begin with it
 	nodeSessions tls.ClientSessionCache // to resume TLS with nodes
@@ -89,6 +90,7 @@ func (s *Server) init() {
 		s.listeners = make(map[netip.AddrPort]*listener)
 		s.limiters = make(map[string]*limiter)
 		s.clientTLS, s.nodeSessions = newClientTLS(), tls.NewLRUClientSessionCache(maxNodeSessions)
+		s.engine.KeepAlive = keepAlive
 		s.reserve.take()
 		if s.Metrics == nil {
 			s.Metrics = NewMetrics(prometheus.NewRegistry())
@@ -104,6 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.renew(ctx) // returns when ctx ends
 	s.stopListening()
 	s.endLife()
+	s.engine.Recall()
 	s.drain(s.Deadline())
 	s.running.Wait()
 	s.pools.close()

@@ -38,7 +38,8 @@ type session struct {
 	serverName, alpn    string
 	tlsVersion          string
 	ticket              ticket
-	counted             bool // in the metrics of service
+	counted             bool       // in the metrics of service
+	begun               *quickCall // the first attempt, where a loop of the relay has begun it
 
 	began, mark time.Time
 	took        steps
@@ -59,11 +60,18 @@ type session struct {
 type steps struct{ header, hello, connect, greeting, walk time.Duration }
 
 func newSession(s *Server, c *net.TCPConn, f *front) *session {
-	now := time.Now()
-	n := &session{server: s, front: f, service: f.services[0], client: c, id: s.ids.next(now), began: now, mark: now}
-	n.peer = addressOf(c.RemoteAddr())
-	n.source, n.destination = n.peer, addressOf(c.LocalAddr())
+	n := newcomer(s, f, addressOf(c.RemoteAddr()), addressOf(c.LocalAddr()))
+	n.client = c
 	return n
+}
+
+// newcomer is the session of a client of which no more is known than its addresses.
+func newcomer(s *Server, f *front, peer, destination netip.AddrPort) *session {
+	now := time.Now()
+	return &session{
+		server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now, mark: now,
+		peer: peer, source: peer, destination: destination,
+	}
 }
 
 func addressOf(a net.Addr) netip.AddrPort {
@@ -239,16 +247,25 @@ func (s *session) hand(a *attempt) {
 	a.conn.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{a.conn, a.secure}
 	s.relay.Store(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s.relayEnded))
-	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) { // since it came: a kill of all that had a node has missed it
+	s.killIfDenied()
+}
+
+// killIfDenied is for who was denied since it came: a kill of all that had a node has missed it.
+func (s *session) killIfDenied() {
+	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) {
 		s.kill(new(Filter))
 	}
 }
 
-// relayEnded is called on a thread of the relay that other sessions wait for, so what may wait for the log goes on by itself.
-func (s *session) relayEnded(r relay.Result) { go s.conclude(r) }
+// relayEnded is called on a thread of the relay that other sessions wait for, so the clerk does what may wait for the log.
+func (s *session) relayEnded(r relay.Result) {
+	s.backend.End()
+	s.ticket.end()
+	s.ticket = ticket{}
+	s.server.clerk.add(s, r)
+}
 
 func (s *session) conclude(r relay.Result) {
-	s.backend.End()
 	why := s.ended(r.End)
 	if s.refused && why != endCut && why != endDrained && why != endKilled {
 		why = endRefused

@@ -43,6 +43,7 @@ type walk struct {
 	session    *session
 	candidates routing.Candidates
 	begun      *routing.Backend // the first one; it has counted the session in; nil: the first candidate
+	given      *quickCall       // the attempt on it that a loop has begun; nil: none
 	plain      bool             // without TLS, at the port where nodes speak plain HTTP
 	mode       commitMode
 	judge      func([]byte) wire.Verdict
@@ -75,10 +76,14 @@ func newWalk(s *session, table *routing.Table) *walk {
 	if w.mode == commitOnGreeting {
 		w.judge = greetingOf(s.service.Protocol)
 	}
-	w.candidates = table.Route(routing.Request{Service: s.service.Name, Client: s.source.Addr(), Relayed: s.relayed})
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.results = make(chan *attempt, 3)
-	w.looked = time.Now()
+	if w.looked = time.Now(); s.begun != nil {
+		w.candidates, w.begun, w.looked, w.given = s.begun.candidates, s.begun.backend, s.begun.began, s.begun
+		s.begun = nil
+	} else {
+		w.candidates = table.Route(routing.Request{Service: s.service.Name, Client: s.source.Addr(), Relayed: s.relayed})
+	}
 	w.end = w.looked.Add(longest(s.service.Timeouts))
 	return w
 }
@@ -119,7 +124,10 @@ func (w *walk) next() {
 		w.exhausted = true
 		return
 	}
-	a := &attempt{walk: w, backend: b, began: now, until: w.until(b.Service, now)}
+	a := &attempt{walk: w, backend: b, began: now, until: w.until(b.Service, now), given: w.given}
+	if w.given = nil; a.given != nil {
+		a.began = a.given.began
+	}
 	w.flying = append(w.flying, a)
 	w.tried++
 	go func() {
@@ -143,7 +151,7 @@ func (w *walk) candidate(now time.Time) *routing.Backend {
 			b = nil
 		}
 	}
-	if w.changed(b.Service) {
+	if w.session.another(b.Service) {
 		b.End()
 		w.note(b.Service.Name, "changed")
 		return nil
@@ -151,11 +159,11 @@ func (w *walk) candidate(now time.Time) *routing.Backend {
 	return b
 }
 
-// changed says whether a reload gave the service another protocol, or another end to its TLS, when the session had begun. Its nodes
+// another says whether a reload gave the service another protocol, or another end to its TLS, when the session had begun. Its nodes
 // do not expect what the session speaks then, so it ends with our words; the client's next one is of the new kind. What else a
 // reload changes counts at once.
-func (w *walk) changed(now *config.Service) bool {
-	began := w.session.service.Service
+func (s *session) another(now *config.Service) bool {
+	began := s.service.Service
 	return now != began && (now.Protocol != began.Protocol || now.TLS != began.TLS)
 }
 

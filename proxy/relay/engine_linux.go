@@ -3,8 +3,8 @@ package relay
 import (
 	"net"
 	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +18,12 @@ func Loops() int { return loops }
 
 // Engine starts sessions. The zero value is ready.
 type Engine struct {
+	KeepAlive net.KeepAliveConfig // of sockets that the engine opens
+
 	pipes pipes // of plain sessions
 
 	once    sync.Once
 	loops   []*loop // none: there were no descriptors for them
-	next    atomic.Uint32
 	running sync.WaitGroup
 }
 
@@ -36,7 +37,7 @@ func (e *Engine) Start(p Pair) Session {
 	if err != nil { // no descriptor is left for the moment in which there are two of a socket
 		return e.startPlain(p)
 	}
-	l := e.loops[e.next.Add(1)%uint32(len(e.loops))]
+	l := e.idlest()
 	s := newPair(l, client, node, p)
 	l.post(letter{pair: s, first: p.First, early: p.Early})
 	return s
@@ -49,17 +50,31 @@ func (e *Engine) startPlain(p Pair) Session {
 	return startPlain(&e.pipes, p)
 }
 
+// idlest is the loop with the fewest sessions.
+func (e *Engine) idlest() *loop {
+	best := e.loops[0]
+	for _, l := range e.loops[1:] {
+		if l.load.Load() < best.load.Load() {
+			best = l
+		}
+	}
+	return best
+}
+
 func (e *Engine) open() {
 	if plainOnly {
 		return
 	}
 	lend := runtime.GOMAXPROCS(0) <= loops
 	for range loops {
-		l, err := newLoop(lend)
+		l, err := newLoop(lend, e.KeepAlive)
 		if err != nil {
 			continue
 		}
 		e.loops = append(e.loops, l)
+	}
+	for _, l := range e.loops {
+		l.others = slices.DeleteFunc(slices.Clone(e.loops), func(other *loop) bool { return other == l })
 		e.running.Go(l.run)
 	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -10,9 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// chunk is what a loop reads at once. 64 KiB were slower: they do not stay in the cache.
-const chunk = 32 << 10
 
 // turn is how many chunks a session may move before others are looked at: a download delays no IDLE by more than half a megabyte.
 const turn = 16
@@ -39,11 +37,17 @@ type loop struct {
 	wheel   *wheel
 	stopped bool
 
+	entrances []*entrance // by the number in their events; nil: free
+	others    []*loop     // all others of the engine
+	keepAlive net.KeepAliveConfig
+	load      atomic.Int32 // pairs
+
 	rung atomic.Bool // the bell has been rung and not been heard
 
 	mu    sync.Mutex // guards the following
 	inbox []letter
 	spare []letter // the inbox of the round before, to be filled again
+	gone  bool     // the descriptors are closed
 }
 
 // letter asks a loop for something.
@@ -52,10 +56,16 @@ type letter struct {
 	first []byte
 	early []byte
 	end   bool // the pair has an end
-	stop  bool
+
+	visitor visitor
+	open    *entrance
+	shut    int // the descriptor of an entrance
+	done    chan struct{}
+
+	recall, stop bool
 }
 
-func newLoop(lend bool) (*loop, error) {
+func newLoop(lend bool, keepAlive net.KeepAliveConfig) (*loop, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -65,7 +75,7 @@ func newLoop(lend bool) (*loop, error) {
 		unix.Close(epoll)
 		return nil, err
 	}
-	l := &loop{epoll: epoll, bell: bell, lend: lend, now: time.Since(base)}
+	l := &loop{epoll: epoll, bell: bell, lend: lend, keepAlive: keepAlive, now: time.Since(base)}
 	l.wheel = newWheel(l.now)
 	if err := l.control(unix.EPOLL_CTL_ADD, bell, unix.EPOLLIN|unix.EPOLLET, nobody); err != nil {
 		l.close()
@@ -76,6 +86,9 @@ func newLoop(lend bool) (*loop, error) {
 
 func (l *loop) close() {
 	l.store.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
 	unix.Close(l.bell)
 	unix.Close(l.epoll)
 }
@@ -87,6 +100,7 @@ func (l *loop) run() {
 	for !l.stopped {
 		l.step()
 	}
+	l.recall()
 	for _, p := range l.pairs {
 		if p != nil {
 			p.note(Cut)
@@ -146,8 +160,14 @@ func (l *loop) control(op, fd int, events uint32, key int32) error {
 
 // event tells a side of a pair what has become of its socket.
 func (l *loop) event(e *unix.EpollEvent) {
-	if e.Fd == nobody {
+	switch {
+	case e.Fd == nobody:
 		l.rung.Store(false) // each ring is an edge, so the bell need not be read
+		return
+	case e.Fd < nobody:
+		if e := l.entrances[-2-e.Fd]; e != nil {
+			l.admit(e)
+		}
 		return
 	}
 	p := l.pairs[e.Fd>>1]
@@ -191,8 +211,11 @@ func (l *loop) later(p *pair) {
 // post leaves a letter, from any goroutine.
 func (l *loop) post(m letter) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		return
+	}
 	l.inbox = append(l.inbox, m)
-	l.mu.Unlock()
 	if l.rung.CompareAndSwap(false, true) {
 		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
@@ -208,6 +231,16 @@ func (l *loop) read() {
 		switch {
 		case m.stop:
 			l.stopped = true
+		case m.recall:
+			l.recall()
+		case m.visitor.door != nil:
+			l.load.Add(-1) // as it was counted when it was sent
+			l.receive(m.visitor)
+		case m.open != nil:
+			l.watch(m.open)
+		case m.done != nil:
+			l.unwatch(m.shut)
+			close(m.done)
 		case !m.end:
 			l.begin(m.pair, m.first, m.early)
 		case m.pair.number != nobody:

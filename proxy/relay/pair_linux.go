@@ -12,6 +12,7 @@ import (
 type pair struct {
 	loop         *loop
 	done         func(Result)
+	call         *Call // nil: settled
 	client, node side
 	secured      *secured // nil: no TLS of ours
 	idle         time.Duration
@@ -44,16 +45,9 @@ func (p *pair) note(why End) { p.end.CompareAndSwap(0, uint32(why)) }
 
 // begin gives a pair its number and its events. What is there to read already is the first of them.
 func (l *loop) begin(p *pair, first, early []byte) {
-	if last := len(l.free) - 1; last >= 0 {
-		p.number, l.free = l.free[last], l.free[:last]
-		l.pairs[p.number] = p
-	} else {
-		p.number = int32(len(l.pairs))
-		l.pairs = append(l.pairs, p)
-	}
-	const events = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
+	l.number(p)
 	for _, s := range [...]*side{&p.client, &p.node} {
-		if l.control(unix.EPOLL_CTL_ADD, int(s.fd), events, l.key(p, s)) != nil { // no memory, or fs.epoll.max_user_watches
+		if l.register(p, s, inputs) != nil {
 			p.note(Cut)
 			l.finish(p)
 			return
@@ -71,6 +65,24 @@ func (l *loop) begin(p *pair, first, early []byte) {
 	}
 }
 
+func (l *loop) number(p *pair) {
+	l.load.Add(1)
+	if last := len(l.free) - 1; last >= 0 {
+		p.number, l.free = l.free[last], l.free[:last]
+		l.pairs[p.number] = p
+		return
+	}
+	p.number = int32(len(l.pairs))
+	l.pairs = append(l.pairs, p)
+}
+
+const inputs = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
+
+// register fails without memory, or at fs.epoll.max_user_watches.
+func (l *loop) register(p *pair, s *side, events uint32) error {
+	return l.control(unix.EPOLL_CTL_ADD, int(s.fd), events, l.key(p, s))
+}
+
 func (l *loop) key(p *pair, s *side) int32 {
 	if s == &p.node {
 		return p.number<<1 | 1
@@ -80,6 +92,10 @@ func (l *loop) key(p *pair, s *side) int32 {
 
 // turn moves what can be moved, both ways.
 func (l *loop) turn(p *pair) {
+	if p.call != nil {
+		l.advance(p)
+		return
+	}
 	more := l.move(p, &p.client, &p.node)
 	if p.number != nobody && l.move(p, &p.node, &p.client) {
 		more = true
@@ -162,6 +178,9 @@ func (l *loop) pass(p *pair, from, to *side, b []byte) {
 	if from == &p.client && startsTLS(b) && !p.tls.Load() {
 		p.tls.Store(true)
 	}
+	if to.is(nagle) {
+		to.hurry()
+	}
 	n, errno := to.write(b)
 	if errno != 0 && !temporary(errno) {
 		l.lost(p, from, to)
@@ -190,8 +209,7 @@ func (l *loop) ask(p *pair, s *side) {
 		return
 	}
 	s.set(asked)
-	const events = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
-	l.control(unix.EPOLL_CTL_MOD, int(s.fd), events, l.key(p, s)) // cannot fail for a socket that was added
+	l.control(unix.EPOLL_CTL_MOD, int(s.fd), inputs|unix.EPOLLOUT, l.key(p, s)) // cannot fail for a socket that was added
 }
 
 // flush gives to what it would not take before. It is false if it does not take all of it now.

@@ -123,6 +123,13 @@ func (s *side) parting() bool { return s.is(unwanted) && !s.is(ended) }
 
 // overdue is called when the timer of a pair comes up.
 func (l *loop) overdue(p *pair) {
+	if p.call != nil {
+		l.giveBack(p, nil)
+		return
+	}
+	if p.node.is(mortal) {
+		p.node.keepAlive(l.keepAlive)
+	}
 	if l.now >= p.until {
 		if p.client.parting() {
 			l.over(p, &p.client, &p.node)
@@ -153,9 +160,15 @@ func (l *loop) finish(p *pair) {
 	l.drop(&p.node)
 	p.client.close(end == NodeReset)
 	p.node.close(end == ClientReset)
+	l.leave(p)
+	p.done(Result{Up: p.client.moved.Load(), Down: p.node.moved.Load(), End: end, TLS: p.tls.Load()})
+}
+
+// leave gives the number of a pair back. It is free when the events of this wait are done.
+func (l *loop) leave(p *pair) {
 	l.wheel.clear(p.number)
 	l.pairs[p.number] = nil
 	l.leaving = append(l.leaving, p.number)
 	p.number = nobody
-	p.done(Result{Up: p.client.moved.Load(), Down: p.node.moved.Load(), End: end, TLS: p.tls.Load()})
+	l.load.Add(-1)
 }

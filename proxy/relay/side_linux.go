@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"net"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +22,7 @@ type side struct {
 }
 
 // state is what is known of a side. An edge-triggered event is told once, so it is remembered here until a call says otherwise.
-type state uint8
+type state uint16
 
 const (
 	readable  state = 1 << iota // there may be something to read
@@ -31,6 +33,9 @@ const (
 	ended                       // no more comes from here
 	inside                      // TLS may have more to say without anything to read
 	shutLater                   // this side is to be told that no more comes, behind what is held for it
+	nagle                       // TCP_NODELAY is not set
+	spoken                      // something was written
+	mortal                      // keep-alive is not set
 )
 
 func (s *side) is(some state) bool { return s.state&some != 0 }
@@ -58,14 +63,38 @@ func (s *side) write(b []byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
+// hurry is called before a write. Only the second one could be held back for the answer to the first: sessions that have one save a call.
+func (s *side) hurry() {
+	if !s.is(spoken) {
+		s.set(spoken)
+		return
+	}
+	unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	s.unset(nagle)
+}
+
+// keepAliveAfter is the age at which a session gets its keep-alive towards the node. Most do not live that long, and it takes four calls.
+const keepAliveAfter = time.Minute
+
+func (s *side) keepAlive(c net.KeepAliveConfig) {
+	s.unset(mortal)
+	if !c.Enable {
+		return
+	}
+	unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(c.Idle.Seconds()))
+	unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(c.Interval.Seconds()))
+	unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT, c.Count)
+	unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+}
+
 // shut tells the peer that no more will come.
-func (s *side) shut() { unix.Shutdown(int(s.fd), unix.SHUT_WR) }
+func (s *side) shut() { syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(s.fd), unix.SHUT_WR, 0) }
 
 func (s *side) close(reset bool) {
 	if reset {
 		resetOnClose(int(s.fd))
 	}
-	unix.Close(int(s.fd))
+	syscall.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0)
 }
 
 // temporary is no error but the wish to be asked again.

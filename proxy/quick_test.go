@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+
+	"posthouse/config"
+)
+
+// TestQuick: which sessions never have a goroutine. A socket of Go's is only made for a goroutine.
+func TestQuick(t *testing.T) {
+	rows := []struct {
+		name   string
+		change func(*config.Service)
+		quick  bool
+	}{
+		{"greeting", nil, true},
+		{"PROXY out", func(s *config.Service) { s.Proxy = config.ProxyV2 }, true},
+		{"limits", func(s *config.Service) { s.Limits.ClientSessions = 3 }, true},
+		{"tcp", func(s *config.Service) { s.Protocol = config.TCP }, true},
+		{"PROXY in", func(s *config.Service) { s.AcceptProxy = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t, row.change, newNode(t, func(c *net.TCPConn) {
+				io.WriteString(c, greeting)
+				io.Copy(io.Discard, c)
+			}))
+			c := r.connect()
+			if !row.quick {
+				c.say("PROXY UNKNOWN\r\n")
+			}
+			if row.change == nil || row.name == "limits" || !row.quick {
+				c.hear(greeting)
+			}
+			eventually(t, "the session has a node", func() bool { return len(r.server.live.relayed()) == 1 })
+			if quick := r.server.live.relayed()[0].client == nil; quick != row.quick {
+				t.Errorf("quick = %v, want %v", quick, row.quick)
+			}
+		})
+	}
+}
+
+// A reload that takes an address from the loops, or gives it to them, loses no client.
+func TestQuickAndBack(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	for i := range 4 {
+		c := r.connect()
+		if i%2 == 1 {
+			c.say("PROXY UNKNOWN\r\n")
+		}
+		c.hear(greeting)
+		c.say("x")
+		c.hear("x")
+		r.apply(with(r.topology, copyOf(r.service, func(s *config.Service) {
+			if i%2 == 0 {
+				s.AcceptProxy = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+			}
+		})))
+		c.say("y")
+		c.hear("y")
+	}
+}
+
+// walking is how the servers of rigs take clients in: by loops, where that is possible, or by goroutines in every case.
+var walking bool
+
+// TestWalking runs every case of the session tests again without the quick way, which the loops of the relay go.
+func TestWalking(t *testing.T) {
+	walking = true
+	defer func() { walking = false }()
+	for name, test := range map[string]func(*testing.T){
+		"end to end": TestSessionEndToEnd, "failover": TestFailover, "hedge": TestHedge, "hedge loses": TestHedgeLoses,
+		"one hedge": TestOneHedgeAtATime, "silence": TestSilenceWithoutHedge, "refused twice": TestRefusedTwice, "refused once": TestRefusedOnce,
+		"in pieces": TestGreetingInPieces, "pipelined": TestPipelinedInput, "client leaves": TestClientLeavesDuringWalk,
+		"no node answers": TestNoNodeAnswers, "no node": TestNoNodeAtAll, "tcp": TestTCPCommitsOnConnect, "full node": TestFullNodeIsPassedOver,
+		"our fault": TestOurOwnFault, "sources": TestSourcesInTurn, "second address": TestSecondAddress,
+		"sessions": TestSessionsLimit, "over limit": TestOverLimit, "allow and deny": TestAllowAndDeny,
+		"shutdown": TestShutdown, "shutdown early": TestShutdownBeforeTheRelay, "nothing begins": TestNothingBeginsAfterRun, "list": TestList,
+		"no descriptors": TestNoDescriptors, "reserve": TestReserveComesBack, "many": TestManySessionsLeaveNothing,
+		"reload": TestReloadKeepsSessions, "settings": TestReloadChangesSettings, "two tables": TestSessionBetweenTwoTables,
+		"proxy": TestProxyInAndOut, "proxy v1": TestProxyV1OutReadByArmon, "balancer": TestToBalancerSaysRegion,
+		"silent nodes": TestEveryNodeIsSilent, "no time": TestNoTimeForMore, "failures": TestSilenceAndFailures,
+	} {
+		t.Run(name, test)
+	}
+}

@@ -1,0 +1,145 @@
+package relay
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptBatch is how many clients a loop takes in before it looks at its sessions again.
+const acceptBatch = 32
+
+// uneven is how many more sessions than another loop has, a loop may have and still keep a new client: handing it over costs a wake-up.
+const uneven = 64
+
+// entrance is a listening socket in the loops. All of them wait for it and the kernel wakes one: that needs no SO_REUSEPORT, which would let
+// a second process take half of the clients unseen.
+type entrance struct {
+	fd   int
+	door Door
+	shut bool // a loop's own; each has its own entrance
+}
+
+// Listen lets the loops take in clients from a listening socket, which does not block and which Go's poller does not know.
+func (e *Engine) Listen(fd int, d Door) error {
+	e.once.Do(e.open)
+	if len(e.loops) == 0 {
+		return unix.EMFILE
+	}
+	for _, l := range e.loops {
+		l.post(letter{open: &entrance{fd: fd, door: d}})
+	}
+	return nil
+}
+
+// Unlisten returns when no loop takes in clients from there any more.
+func (e *Engine) Unlisten(fd int) {
+	e.once.Do(e.open)
+	for _, l := range e.loops {
+		done := make(chan struct{})
+		l.post(letter{shut: fd, done: done})
+		<-done
+	}
+}
+
+// Recall gives all calls back that are not settled.
+func (e *Engine) Recall() {
+	e.once.Do(e.open)
+	for _, l := range e.loops {
+		l.post(letter{recall: true})
+	}
+}
+
+func (l *loop) watch(e *entrance) {
+	if e.shut {
+		return
+	}
+	for i, old := range l.entrances {
+		if old == nil || old == e {
+			l.entrances[i] = e
+			l.control(unix.EPOLL_CTL_ADD, e.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, int32(-2-i))
+			return
+		}
+	}
+	l.entrances = append(l.entrances, nil)
+	l.watch(e)
+}
+
+func (l *loop) unwatch(fd int) {
+	for i, e := range l.entrances {
+		if e != nil && e.fd == fd {
+			e.shut = true
+			l.entrances[i] = nil
+			l.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
+		}
+	}
+}
+
+// admit takes in those who wait at an entrance.
+func (l *loop) admit(e *entrance) {
+	for range acceptBatch {
+		fd, from, errno := accept(e.fd)
+		switch errno {
+		case 0:
+			l.enter(visitor{e.door, fd, from})
+		case unix.EAGAIN:
+			return
+		case unix.EINTR, unix.ECONNABORTED:
+		default:
+			l.pause(e, e.door.Stuck(errno))
+			return
+		}
+	}
+}
+
+// pause looks away from an entrance for a while: it would be a busy loop, as the client goes on waiting there.
+func (l *loop) pause(e *entrance, d time.Duration) {
+	l.control(unix.EPOLL_CTL_DEL, e.fd, 0, 0)
+	time.AfterFunc(d, func() { l.post(letter{open: e}) })
+}
+
+// visitor is a client that was taken in.
+type visitor struct {
+	door Door
+	fd   int
+	from netip.AddrPort
+}
+
+// enter keeps a client, or hands it to a loop that has less to do.
+func (l *loop) enter(v visitor) {
+	for _, other := range l.others {
+		if other.load.Load()+uneven < l.load.Load() {
+			other.load.Add(1) // until it has looked
+			other.post(letter{visitor: v})
+			return
+		}
+	}
+	l.receive(v)
+}
+
+func (l *loop) receive(v visitor) {
+	if call := v.door.Enter(v.fd, v.from); call != nil {
+		l.call(v.fd, call)
+	}
+}
+
+// accept is a single call that never blocks.
+func accept(fd int) (int, netip.AddrPort, syscall.Errno) {
+	var from unix.RawSockaddrInet6
+	size := uint32(unsafe.Sizeof(from))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return 0, netip.AddrPort{}, errno
+	}
+	port := (*[2]byte)(unsafe.Pointer(&from.Port))
+	at := uint16(port[0])<<8 | uint16(port[1])
+	if from.Family == unix.AF_INET {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&from))
+		return int(n), netip.AddrPortFrom(netip.AddrFrom4(four.Addr), at), 0
+	}
+	return int(n), netip.AddrPortFrom(netip.AddrFrom16(from.Addr).Unmap(), at), 0
+}

@@ -1,0 +1,229 @@
+package relay
+
+import (
+	"io"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// call connects to a node for a client. The pair begins with it, so that nothing has to be registered again when the session is settled.
+func (l *loop) call(client int, c *Call) {
+	c.began = time.Since(base)
+	node, errno := dial(c)
+	if errno != 0 {
+		c.Caller.Back(Progress{Client: client})
+		return
+	}
+	p := &pair{loop: l, call: c, half: -1, number: nobody}
+	p.client.fd, p.node.fd = int32(client), int32(node)
+	p.node.state = nagle | mortal | full | asked // full: not connected yet
+	l.number(p)
+	if l.register(p, &p.client, inputs) != nil || l.register(p, &p.node, inputs|unix.EPOLLOUT) != nil {
+		l.giveBack(p, nil)
+		return
+	}
+	l.wheel.set(p.number, c.began+c.Patience)
+}
+
+func dial(c *Call) (int, syscall.Errno) {
+	family := unix.AF_INET
+	if c.Node.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err.(syscall.Errno)
+	}
+	if c.Source.IsValid() {
+		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // the port is chosen when the destination is known
+		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(c.Source, 0)))
+	}
+	errno := syscall.Errno(0)
+	if err == nil {
+		errno = connect(fd, c.Node)
+	} else {
+		errno = err.(syscall.Errno)
+	}
+	if errno != 0 && errno != unix.EINPROGRESS {
+		unix.Close(fd)
+		return 0, errno
+	}
+	return fd, 0
+}
+
+// connect is a single call that never blocks, as side.write.
+func connect(fd int, to netip.AddrPort) syscall.Errno {
+	var raw unix.RawSockaddrInet6
+	port := (*[2]byte)(unsafe.Pointer(&raw.Port)) // at the same place in both families
+	port[0], port[1] = byte(to.Port()>>8), byte(to.Port())
+	size := uintptr(unix.SizeofSockaddrInet6)
+	if to.Addr().Is4() {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+		four.Family, four.Addr, size = unix.AF_INET, to.Addr().As4(), unix.SizeofSockaddrInet4
+	} else {
+		raw.Family, raw.Addr = unix.AF_INET6, to.Addr().As16()
+	}
+	_, _, errno := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&raw)), size)
+	return errno
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// advance goes on with a call after an event.
+func (l *loop) advance(p *pair) {
+	c := p.call
+	if c.connected == 0 {
+		if p.node.is(full) {
+			return
+		}
+		if p.node.is(hungUp) {
+			if errno, _ := unix.GetsockoptInt(int(p.node.fd), unix.SOL_SOCKET, unix.SO_ERROR); errno != 0 {
+				unix.Close(int(p.node.fd)) // the caller tries again, and the node's other addresses too
+				p.node.fd = 0
+				l.giveBack(p, nil)
+				return
+			}
+		}
+		c.connected = max(l.now, c.began+1)
+		if !c.Greets {
+			l.settle(p)
+			l.address(p, c.Opening)
+			return
+		}
+		if !l.introduce(p) {
+			return
+		}
+	}
+	for p.call != nil && p.node.is(readable) {
+		l.listen(p)
+	}
+}
+
+// introduce sends the opening to a node that greets after it. It is false if the call is over.
+func (l *loop) introduce(p *pair) bool {
+	c := p.call
+	if len(c.Opening) == 0 {
+		return true
+	}
+	c.introduced = true
+	p.node.set(spoken)
+	n, errno := p.node.write(c.Opening)
+	if errno == 0 && n < len(c.Opening) {
+		errno = unix.ENOBUFS // a new socket has room for more than that
+	}
+	if errno != 0 {
+		l.giveBack(p, errno)
+	}
+	return errno == 0
+}
+
+// address sends the opening to a node that does not greet, and in the same segment what the client has said already.
+func (l *loop) address(p *pair, opening []byte) {
+	if len(opening) > 0 {
+		b, early := append(l.scratch[:0], opening...), 0
+		if p.client.is(readable) {
+			early, _ = p.client.read(l.scratch[len(b):])
+			b = l.scratch[:len(b)+early]
+		}
+		if early > 0 && startsTLS(b[len(opening):]) {
+			p.tls.Store(true)
+		}
+		p.node.set(spoken)
+		if n, _ := p.node.write(b); n < len(b) { // a new socket has room for more than that
+			l.lost(p, &p.client, &p.node)
+		} else if early > 0 {
+			p.client.last.Store(l.stamp(stampLine(b)))
+			p.client.moved.Add(int64(early))
+		}
+	}
+	l.turn(p)
+}
+
+// listen reads the node's first words.
+func (l *loop) listen(p *pair) {
+	c := p.call
+	n, errno := p.node.read(l.scratch[:])
+	switch {
+	case errno == unix.EAGAIN:
+		p.node.unset(readable)
+		return
+	case errno == unix.EINTR:
+		return
+	case n == 0 && errno == 0:
+		l.giveBack(p, io.EOF)
+		return
+	case n == 0:
+		l.giveBack(p, errno)
+		return
+	}
+	if n < chunk && !p.node.is(hungUp) {
+		p.node.unset(readable)
+	}
+	said := l.scratch[:n]
+	if c.said != nil {
+		c.said = append(c.said, said...)
+		said = c.said
+	}
+	switch c.Caller.Judge(said) {
+	case Welcome:
+		l.settle(p)
+		l.pass(p, &p.node, &p.client, said)
+		l.turn(p)
+	case Incomplete:
+		c.said = slices.Clone(said)
+	default:
+		c.said = slices.Clone(said)
+		l.giveBack(p, nil)
+	}
+}
+
+// settle makes a session of a call.
+func (l *loop) settle(p *pair) {
+	now := l.stamp(0)
+	p.client.last.Store(now)
+	p.node.last.Store(l.stamp(0))
+	terms := p.call.Caller.Settled(p, l.progress(p, nil))
+	p.call, p.idle, p.done = nil, terms.Idle, terms.Done
+	l.wheel.set(p.number, l.now+keepAliveAfter)
+	l.arm(p)
+}
+
+// giveBack lets go of a call and its sockets.
+func (l *loop) giveBack(p *pair, err error) {
+	l.control(unix.EPOLL_CTL_DEL, int(p.client.fd), 0, 0)
+	if p.node.fd != 0 {
+		l.control(unix.EPOLL_CTL_DEL, int(p.node.fd), 0, 0)
+	}
+	progress := l.progress(p, err)
+	caller := p.call.Caller
+	p.call = nil
+	l.leave(p)
+	caller.Back(progress)
+}
+
+func (l *loop) recall() {
+	for _, p := range l.pairs {
+		if p != nil && p.call != nil {
+			l.giveBack(p, nil)
+		}
+	}
+}
+
+func (l *loop) progress(p *pair, err error) Progress {
+	c := p.call
+	r := Progress{Client: int(p.client.fd), Node: int(p.node.fd), Connected: c.connected != 0, Introduced: c.introduced, Said: c.said, Err: err}
+	if r.Connected {
+		r.ToConnect, r.ToGreet = c.connected-c.began, l.now-c.connected
+	}
+	return r
+}
