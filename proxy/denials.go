@@ -51,3 +51,6 @@ func (d *denials) has(a netip.Addr, now time.Time) bool {
 		return ok && (until.IsZero() || now.Before(until))
 	})
 }
+
+// Denies says whether an operator keeps a client out now.
+func (s *Server) Denies(client netip.Addr) bool { return s.denied.has(client, time.Now()) }

@@ -15,7 +15,7 @@ import (
 )
 
 type explainCmd struct {
-	Config  string   `required:"" placeholder:"PATH" help:"The topology: a YAML file, or a directory of them."`
+	Config  string   `placeholder:"PATH" help:"The topology: a YAML file, or a directory of them."`
 	Region  string   `env:"POSTHOUSE_REGION" placeholder:"NAME" help:"Where the balancer stands; wins over the file."`
 	Client  string   `placeholder:"ADDR" help:"The client's address."`
 	Service string   `placeholder:"NAME" help:"Tell every step for this service; without it: a line for each live service."`
@@ -25,18 +25,27 @@ type explainCmd struct {
 	Down    []string `placeholder:"NODE,..." help:"Nodes, whole regions, or address/REGION/ADDRESS that are taken to be down."`
 	Bulk    string   `placeholder:"FILE" help:"Answer for many clients: lines of ADDR, or ADDR SERVICE, or ADDR SERVICE ACCOUNT; - is standard input."`
 	JSON    bool     `name:"json" help:"Print JSON; with --bulk an object a line."`
+	Live    bool     `help:"Ask a running balancer, which knows its nodes and sessions, instead of a file."`
+	adminFlags
 }
 
 func (explainCmd) Help() string {
 	return `Why a client would get this region and this node: each step with its reason, by the code that routes sessions. No
 node is asked: all count as up but those named by --down. Where chance decides, the next client may get another node.
-Exits with 1 if a service that was asked for finds no node for the client.
+Exits with 1 if a service that was asked for finds no node for the client. With --live a running balancer answers.
 
 Example: posthouse explain --config topology.yaml --client 203.0.113.7 --service imaps --down eu-3,eu-4
-Example: posthouse explain --config topology.yaml --client 203.0.113.7 --name imap.mail.example.org --type AAAA`
+Example: posthouse explain --config topology.yaml --client 203.0.113.7 --name imap.mail.example.org --type AAAA
+Example: posthouse explain --live --client 203.0.113.7 --service imaps`
 }
 
 func (cmd explainCmd) Run(c console) error {
+	switch {
+	case cmd.Live:
+		return cmd.askBalancer(c)
+	case cmd.Config == "":
+		return errors.New("which topology? --config PATH, or --live for that of a running balancer")
+	}
 	topology, err := config.Load(cmd.Config, config.Options{Region: cmd.Region})
 	if err != nil {
 		return err
@@ -48,14 +57,11 @@ func (cmd explainCmd) Run(c console) error {
 	if cmd.Name != "" {
 		return cmd.explainName(topology, down, c)
 	}
-	asked := asking{table: routing.NewTable(topology, routing.State{Health: down}), account: cmd.Account, json: cmd.JSON}
-	if cmd.Service != "" {
-		if asked.services, err = serviceNamed(topology, cmd.Service); err != nil {
-			return err
-		}
-	} else {
-		asked.services = liveServices(topology)
+	asked, err := newAsking(routing.NewTable(topology, routing.State{Health: down}), cmd.Service, cmd.Account)
+	if err != nil {
+		return err
 	}
+	asked.json = cmd.JSON
 	if cmd.Bulk != "" {
 		return asked.bulk(cmd.Bulk, c)
 	}
@@ -63,10 +69,7 @@ func (cmd explainCmd) Run(c console) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Service != "" {
-		return asked.steps(client, c.out)
-	}
-	return asked.lines(client, c.out)
+	return cmd.tell(c.out, asked.all(client))
 }
 
 // asking is what is asked, apart from the client.
@@ -77,39 +80,58 @@ type asking struct {
 	json     bool
 }
 
+func newAsking(table *routing.Table, service, account string) (a asking, err error) {
+	a = asking{table: table, account: account, services: liveServices(table.Topology())}
+	if service != "" {
+		a.services, err = serviceNamed(table.Topology(), service)
+	}
+	return a, err
+}
+
 func (a asking) explain(client netip.Addr, service string) routing.Explanation {
 	return explainSession(a.table, routing.Request{Service: service, Client: client, Account: a.account})
 }
 
-// steps tells everything about one service.
-func (a asking) steps(client netip.Addr, w io.Writer) error {
-	e := a.explain(client, a.services[0])
-	if a.json {
-		if err := printJSON(w, e); err != nil {
-			return err
-		}
-	} else {
-		printSteps(w, e)
-	}
-	if len(e.Candidates) == 0 {
-		return errSaid
-	}
-	return nil
-}
-
-// lines tells where each service goes.
-func (a asking) lines(client netip.Addr, w io.Writer) error {
+// all is the answer for each service.
+func (a asking) all(client netip.Addr) []routing.Explanation {
 	all := make([]routing.Explanation, len(a.services))
 	for i, s := range a.services {
 		all[i] = a.explain(client, s)
 	}
-	if a.json {
-		return printJSON(w, all)
+	return all
+}
+
+// tell prints every step of one service, or a line for each of all.
+func (cmd explainCmd) tell(w io.Writer, all []routing.Explanation) error {
+	if cmd.Service == "" {
+		if cmd.JSON {
+			return printJSON(w, all)
+		}
+		return printLines(w, all)
 	}
-	fmt.Fprintf(w, "%s at the balancer in %s\n\n", client, a.table.Topology().Region)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SERVICE\tREGION\tNODE\tADDRESS\tWHY")
 	for _, e := range all {
+		if cmd.JSON {
+			if err := printJSON(w, e); err != nil {
+				return err
+			}
+		} else {
+			printSteps(w, e)
+		}
+		if len(e.Candidates) == 0 {
+			return errSaid
+		}
+	}
+	return nil
+}
+
+// printLines tells where each service goes.
+func printLines(w io.Writer, all []routing.Explanation) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, e := range all {
+		if i == 0 {
+			fmt.Fprintf(w, "%s at the balancer in %s\n\n", e.Client, e.From)
+			fmt.Fprintln(table, "SERVICE\tREGION\tNODE\tADDRESS\tWHY")
+		}
 		fmt.Fprintf(table, "%s\t%s\n", e.Service, strings.Join(answer(e), "\t"))
 	}
 	return table.Flush()

@@ -1,37 +1,59 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
 	"net/url"
 
 	"posthouse/routing"
 )
 
-// liveAnswer is what /api/v1/explain answers: an explanation for each service that was asked about.
-type liveAnswer struct {
+// explained is the answer of /api/v1/explain.
+type explained struct {
 	Explanations []routing.Explanation `json:"explanations"`
 }
 
-// explain tells of ?client= and the optional ?service= and ?account=, by the table in effect at this moment.
+// explain answers /api/v1/explain by the table in effect: health, marks and sessions count.
 func (b *balancer) explain(q url.Values) (any, error) {
-	if q.Get("client") == "" {
-		return nil, fmt.Errorf("client= is missing: the address of a client")
-	}
-	client, err := clientAddress(q.Get("client"))
+	client, err := netip.ParseAddr(q.Get("client"))
 	if err != nil {
-		return nil, fmt.Errorf("client= takes an IP address")
+		return nil, errors.New("client= takes an IP address: that of a client")
 	}
-	table := b.router.Table()
-	services := liveServices(table.Topology())
-	if name := q.Get("service"); name != "" {
-		if services, err = serviceNamed(table.Topology(), name); err != nil {
-			return nil, err
+	client = client.Unmap().WithZone("")
+	asked, err := newAsking(b.router.Table(), q.Get("service"), q.Get("account"))
+	if err != nil {
+		return nil, err
+	}
+	all := asked.all(client)
+	if b.server.Denies(client) {
+		for i := range all {
+			all[i].Candidates = []routing.Candidate{}
+			all[i].Steps = append(all[i].Steps[:1:1], routing.Step{About: "client", Says: "may not connect: an operator has denied it for a while"})
 		}
 	}
-	answer := liveAnswer{Explanations: []routing.Explanation{}}
-	for _, s := range services {
-		answer.Explanations = append(answer.Explanations,
-			explainSession(table, routing.Request{Service: s, Client: client, Account: q.Get("account")}))
+	return explained{all}, nil
+}
+
+// askBalancer explains by a running balancer.
+func (cmd explainCmd) askBalancer(c console) error {
+	if len(cmd.Down) > 0 || cmd.Bulk != "" || cmd.Name != "" || cmd.Config != "" || cmd.Region != "" {
+		return errors.New("--live asks the balancer as it is: --config, --region, --name, --down and --bulk are for files")
 	}
-	return answer, nil
+	if _, err := clientAddress(cmd.Client); err != nil {
+		return err
+	}
+	client, err := cmd.client()
+	if err != nil {
+		return err
+	}
+	defer client.close()
+	query := url.Values{}
+	given(query, map[string]string{"client": cmd.Client, "service": cmd.Service, "account": cmd.Account})
+	var now explained
+	if err := client.ask(context.Background(), http.MethodGet, "/api/v1/explain", query, &now); err != nil {
+		return err
+	}
+	return cmd.tell(c.out, now.Explanations)
 }

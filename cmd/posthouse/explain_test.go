@@ -22,7 +22,7 @@ func TestExplainIsWhatSessionsDo(t *testing.T) {
 	}
 	s := newServed(t, 5)
 	s.write(s.topology(5, "defaults: {balance: client-hash}\noverrides:\n  node-2: {weight: 3}\n  node-4: {state: drain}\n"))
-	named := explained(t, s.path, clients)
+	named := namedFor(t, s.path, clients)
 	s.start()
 	got := make(map[string]int)
 	for i := range clients {
@@ -40,8 +40,8 @@ func TestExplainIsWhatSessionsDo(t *testing.T) {
 
 func clientAt(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}) }
 
-// explained is the node that explain --bulk names for each client.
-func explained(t *testing.T, path string, clients int) map[netip.Addr]string {
+// namedFor is the node that explain --bulk names for each client.
+func namedFor(t *testing.T, path string, clients int) map[netip.Addr]string {
 	t.Helper()
 	var ask strings.Builder
 	for i := range clients {

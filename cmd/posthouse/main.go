@@ -28,6 +28,12 @@ type program struct {
 	Import  importCmd  `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
 	Init    initCmd    `cmd:"" help:"Write a topology to start with."`
 	DNS     dnsCmd     `cmd:"" name:"dns" help:"Print records for a zone elsewhere, make keys."`
+	Status  statusCmd  `cmd:"" help:"Show what a running balancer knows and does."`
+	Drain   drainCmd   `cmd:"" help:"Take a node, region or service out of use, or end the balancer."`
+	Resume  resumeCmd  `cmd:"" help:"Take back a drain."`
+	Reload  reloadCmd  `cmd:"" help:"Have a running balancer read its file now."`
+	Kill    killCmd    `cmd:"" help:"End sessions at once."`
+	Deny    denyCmd    `cmd:"" help:"Keep clients out for a while."`
 	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
