@@ -54,7 +54,7 @@ func (l *lint) note(z *zoneEntry) {
 func (l *lint) noteMade(z *zoneEntry) {
 	var made []string
 	if h := z.listing("smtp"); h != nil {
-		made = append(made, fallbackName(h.Name, z.Name))
+		made = append(made, z.Fallback(h.Name))
 	}
 	if z.listing("http") != nil {
 		for _, domain := range z.Domains {
@@ -77,14 +77,6 @@ func (z *zoneEntry) listing(service string) *Host {
 		return nil
 	}
 	return &z.Hosts[i]
-}
-
-// fallbackName is the second name of the host that takes mail, as the name server makes it.
-func fallbackName(host, zone string) string {
-	if host == "@" {
-		return "fallback." + zone
-	}
-	return "fallback-" + host + "." + zone
 }
 
 // target looks at where mail and services are sent: to a name with addresses, not to an alias (RFC 2181, 10.3).

@@ -173,6 +173,14 @@ type Zone struct {
 	RecordsLine int    // line of the file at which Records begins
 }
 
+// Fallback is the second name of a host that takes mail, in full: it leads to the next region.
+func (z *Zone) Fallback(host string) string {
+	if host == "@" {
+		return "fallback." + z.Name
+	}
+	return "fallback-" + host + "." + z.Name
+}
+
 // Nameserver is a name (relative to the zone unless it ends in a dot) with its addresses.
 type Nameserver struct {
 	Name      string

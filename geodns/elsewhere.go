@@ -37,28 +37,27 @@ func (z *Zones) Delegation(name string) []dns.RR {
 // hosts of the topology's zones, or at the cluster's own name where it has none. Web names are aliases there: only we
 // could answer them by region.
 func MailRecords(t *config.Topology, domain string) []dns.RR {
-	m := &Mail{Domain: dns.CanonicalName(domain), TTL: keyTTL, topology: t}
+	m := &mailDomain{name: dns.CanonicalName(domain), ttl: keyTTL, topology: t}
 	addresses := m.takeHosts()
-	all := append(m.Records(), addresses...)
-	web := m.Web()
+	all := append(m.records(), addresses...)
+	web := m.web()
 	if web == nil {
 		return all
 	}
-	for _, label := range WebNames {
-		all = append(all, &dns.CNAME{Hdr: header(label+"."+m.Domain, dns.TypeCNAME, m.TTL), Target: web.Name})
+	for _, label := range webNames {
+		all = append(all, &dns.CNAME{Hdr: header(label+"."+m.name, dns.TypeCNAME, m.ttl), Target: web.Name})
 	}
 	return all
 }
 
 // takeHosts finds the hosts of a domain: of the zone that lists it, else of the first that has any. Without one the
 // cluster's name stands for everything that clients reach, and its addresses, if we know them, are part of the answer.
-func (m *Mail) takeHosts() (addresses []dns.RR) {
+func (m *mailDomain) takeHosts() (addresses []dns.RR) {
 	t := m.topology
 	if zone := m.zone(); zone != nil {
-		m.TLSRPT = zone.TLSRPT
-		z := &Zones{topology: t}
-		m.Hosts = z.newHosts(&Zone{Name: dns.Fqdn(zone.Name), ttl: m.TTL}, zone)
-		z.nameFallback(m.Hosts)
+		m.tlsrpt = zone.TLSRPT
+		z := &Zones{topology: t, runs: allRuns(t)}
+		m.hosts = z.newHosts(&Zone{Name: dns.Fqdn(zone.Name), ttl: m.ttl}, zone)
 		return nil
 	}
 	h := &Host{Name: dns.CanonicalName(t.Cluster)}
@@ -68,23 +67,23 @@ func (m *Mail) takeHosts() (addresses []dns.RR) {
 			h.Services = append(h.Services, s.Name)
 		}
 	}
-	m.Hosts = []*Host{h}
+	m.hosts = []*Host{h}
 	for _, r := range t.Regions {
 		for _, a := range r.Addresses {
-			addresses = append(addresses, addressRecord(h.Name, a, m.TTL))
+			addresses = append(addresses, addressRecord(h.Name, a, m.ttl))
 		}
 	}
 	return addresses
 }
 
 // zone is the zone whose hosts serve the domain; nil: there is none.
-func (m *Mail) zone() *config.Zone {
+func (m *mailDomain) zone() *config.Zone {
 	if m.topology.DNS == nil {
 		return nil
 	}
 	var first *config.Zone
 	for _, z := range m.topology.DNS.Zones {
-		if slices.Contains(z.Domains, m.Domain[:len(m.Domain)-1]) {
+		if slices.Contains(z.Domains, m.name[:len(m.name)-1]) {
 			return z
 		}
 		if first == nil && len(z.Hosts) > 0 {

@@ -21,25 +21,38 @@ type Host struct {
 	v4, v6 bool   // the families that its answers have; the same for every client
 }
 
-// newHost finds out which regions have nodes for a host, whatever their health, and so the families of its answers.
-func newHost(t *config.Topology, name string, h config.Host, ttl uint32) *Host {
-	host := &Host{Name: name, Services: h.Services, Any: h.Any, ttl: ttl, runs: make([]bool, len(t.Regions))}
-	for i, r := range t.Regions {
-		runs := func(service string) bool { return regionRuns(t, r.Name, service) }
+// run is a service that nodes of a region run.
+type run struct{ region, service string }
+
+// allRuns is what is run where, whatever the health of nodes.
+func allRuns(t *config.Topology) map[run]bool {
+	runs := make(map[run]bool)
+	for _, n := range t.Nodes {
+		if n.State == config.Disabled {
+			continue
+		}
+		for _, service := range n.Services {
+			runs[run{n.Region, service}] = true
+		}
+	}
+	return runs
+}
+
+// newHost finds out which regions have nodes for a host, and so the families of its answers.
+func (z *Zones) newHost(name string, h config.Host, ttl uint32) *Host {
+	regions := z.topology.Regions
+	host := &Host{Name: name, Services: h.Services, Any: h.Any, ttl: ttl, runs: make([]bool, len(regions))}
+	for i, r := range regions {
+		runs := func(service string) bool { return z.runs[run{r.Name, service}] }
+		lacks := func(service string) bool { return !runs(service) }
 		if h.Any {
 			host.runs[i] = slices.ContainsFunc(h.Services, runs)
 		} else {
-			host.runs[i] = !slices.ContainsFunc(h.Services, func(s string) bool { return !runs(s) })
+			host.runs[i] = !slices.ContainsFunc(h.Services, lacks)
 		}
 	}
-	host.findFamilies(t.Regions)
+	host.findFamilies(regions)
 	return host
-}
-
-func regionRuns(t *config.Topology, region, service string) bool {
-	return slices.ContainsFunc(t.Nodes, func(n *config.Node) bool {
-		return n.Region == region && n.State != config.Disabled && n.Runs(service)
-	})
 }
 
 // findFamilies takes the families of the regions that run the host; all of them have the same, or the topology would

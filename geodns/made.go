@@ -2,7 +2,6 @@ package geodns
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -12,13 +11,13 @@ import (
 // addMail makes the records of a zone's mail domains. What the file has of the same name and type stands.
 func (z *Zones) addMail(c *config.Zone, hosts []*Host) {
 	for _, domain := range c.Domains {
-		m := &Mail{Domain: dns.Fqdn(domain), Hosts: hosts, TTL: uint32(c.TTL.Seconds()), TLSRPT: c.TLSRPT, topology: z.topology}
-		for _, set := range sets(m.Records()) {
+		m := &mailDomain{name: dns.Fqdn(domain), hosts: hosts, ttl: uint32(c.TTL.Seconds()), tlsrpt: c.TLSRPT, topology: z.topology}
+		for _, set := range sets(m.records()) {
 			z.suggest(set)
 		}
-		if web := m.Web(); web != nil {
-			for _, label := range WebNames {
-				z.suggestHost(label+"."+m.Domain, web)
+		if web := m.web(); web != nil {
+			for _, label := range webNames {
+				z.suggestHost(label+"."+m.name, web)
 			}
 		}
 	}
@@ -63,7 +62,7 @@ func (z *Zones) suggestHost(qname string, h *Host) {
 }
 
 // nameFallback gives the host that takes mail its second name, where there is a second region to lead to.
-func (z *Zones) nameFallback(hosts []*Host) {
+func (z *Zones) nameFallback(c *config.Zone, hosts []*Host) {
 	i := slices.IndexFunc(hosts, func(h *Host) bool { return slices.Contains(h.Services, "smtp") })
 	places := 0
 	for _, r := range z.topology.Regions {
@@ -72,7 +71,7 @@ func (z *Zones) nameFallback(hosts []*Host) {
 		}
 	}
 	if i >= 0 && places > 1 {
-		hosts[i].Fallback = fallbackName(hosts[i].Name, hosts[i].zone.Name)
+		hosts[i].Fallback = dns.Fqdn(c.Fallback(c.Hosts[i].Name))
 	}
 }
 
@@ -87,12 +86,4 @@ func (z *Zones) addFallbacks(hosts []*Host) {
 			n.next = true
 		}
 	}
-}
-
-// fallbackName is the second name of a host that takes mail.
-func fallbackName(host, zone string) string {
-	if host == zone {
-		return "fallback." + zone
-	}
-	return "fallback-" + strings.TrimSuffix(host, "."+zone) + "." + zone
 }

@@ -10,13 +10,12 @@ import (
 	"posthouse/config"
 )
 
-// Mail is what the records of a mail domain are made from.
-type Mail struct {
-	Domain string // fully qualified
-	Hosts  []*Host
-	TTL    uint32
-	TLSRPT string // where reports go; "" asks for none
-
+// mailDomain is what the records of a mail domain are made from.
+type mailDomain struct {
+	name     string // fully qualified
+	hosts    []*Host
+	ttl      uint32
+	tlsrpt   string // where reports go; "" asks for none
 	topology *config.Topology
 }
 
@@ -45,8 +44,8 @@ var davPaths = []struct{ label, path string }{
 	{"_carddavs._tcp", "/dav/card"},
 }
 
-// Records is every record of the domain that is not an address.
-func (m *Mail) Records() []dns.RR {
+// records is every record of the domain that is not an address.
+func (m *mailDomain) records() []dns.RR {
 	all := m.exchangers()
 	for _, s := range mailServices {
 		h := m.serving(s.service)
@@ -62,51 +61,51 @@ func (m *Mail) Records() []dns.RR {
 			all = append(all, m.txt(p.label, "path="+p.path))
 		}
 	}
-	if m.Web() != nil {
+	if m.web() != nil {
 		all = append(all, m.txt("_mta-sts", "v=STSv1; id="+m.policyID()))
 	}
-	if m.TLSRPT != "" {
-		all = append(all, m.txt("_smtp._tls", "v=TLSRPTv1; rua="+m.TLSRPT)) // RFC 8460, 3
+	if m.tlsrpt != "" {
+		all = append(all, m.txt("_smtp._tls", "v=TLSRPTv1; rua="+m.tlsrpt)) // RFC 8460, 3
 	}
 	return all
 }
 
-// WebNames are the names below the domain at which the host that lists http answers: clients are set up by what they
+// webNames are the names below the domain at which the host that lists http answers: clients are set up by what they
 // find there, and senders find the policy of MTA-STS.
-var WebNames = []string{"autoconfig", "autodiscover", "mta-sts"}
+var webNames = []string{"autoconfig", "autodiscover", "mta-sts"}
 
-// Web is the host that the web names lead to; nil: there are none.
-func (m *Mail) Web() *Host { return m.serving("http") }
+// web is the host that the web names lead to; nil: there are none.
+func (m *mailDomain) web() *Host { return m.serving("http") }
 
 // serving is the first host in the order of the file that lists a service.
-func (m *Mail) serving(service string) *Host {
-	i := slices.IndexFunc(m.Hosts, func(h *Host) bool { return slices.Contains(h.Services, service) })
+func (m *mailDomain) serving(service string) *Host {
+	i := slices.IndexFunc(m.hosts, func(h *Host) bool { return slices.Contains(h.Services, service) })
 	if i < 0 {
 		return nil
 	}
-	return m.Hosts[i]
+	return m.hosts[i]
 }
 
 // exchangers is where mail goes: the nearest region, and the one after it should that be gone before our answers say
 // so.
-func (m *Mail) exchangers() []dns.RR {
+func (m *mailDomain) exchangers() []dns.RR {
 	h := m.serving("smtp")
 	if h == nil {
 		return nil
 	}
-	mx := []dns.RR{&dns.MX{Hdr: header(m.Domain, dns.TypeMX, m.TTL), Preference: 10, Mx: h.Name}}
+	mx := []dns.RR{&dns.MX{Hdr: header(m.name, dns.TypeMX, m.ttl), Preference: 10, Mx: h.Name}}
 	if h.Fallback != "" {
-		mx = append(mx, &dns.MX{Hdr: header(m.Domain, dns.TypeMX, m.TTL), Preference: 20, Mx: h.Fallback})
+		mx = append(mx, &dns.MX{Hdr: header(m.name, dns.TypeMX, m.ttl), Preference: 20, Mx: h.Fallback})
 	}
 	return mx
 }
 
-func (m *Mail) srv(label string, priority, weight, port uint16, target string) dns.RR {
-	return &dns.SRV{Hdr: header(label+"."+m.Domain, dns.TypeSRV, m.TTL), Priority: priority, Weight: weight, Port: port, Target: target}
+func (m *mailDomain) srv(label string, priority, weight, port uint16, target string) dns.RR {
+	return &dns.SRV{Hdr: header(label+"."+m.name, dns.TypeSRV, m.ttl), Priority: priority, Weight: weight, Port: port, Target: target}
 }
 
-func (m *Mail) txt(label, text string) dns.RR {
-	return &dns.TXT{Hdr: header(label+"."+m.Domain, dns.TypeTXT, m.TTL), Txt: chunked(text)}
+func (m *mailDomain) txt(label, text string) dns.RR {
+	return &dns.TXT{Hdr: header(label+"."+m.name, dns.TypeTXT, m.ttl), Txt: chunked(text)}
 }
 
 // chunked splits a text into the strings that a TXT record is made of (RFC 1035, 3.3.14).
@@ -120,7 +119,7 @@ func chunked(text string) []string {
 }
 
 // port is where clients reach a service: the first address that any region listens on, else where nodes serve it.
-func (m *Mail) port(service string) uint16 {
+func (m *mailDomain) port(service string) uint16 {
 	s := m.topology.Service(service)
 	for _, r := range m.topology.Regions {
 		if l := s.ListenIn(r.Name); len(l) > 0 {
@@ -132,7 +131,7 @@ func (m *Mail) port(service string) uint16 {
 
 // policyID changes with the names that the policy lists (RFC 8461, 3.1), and is the same on every server. Policies
 // are the nodes' own: one that changes otherwise takes a record of its own in the file.
-func (m *Mail) policyID() string {
+func (m *mailDomain) policyID() string {
 	sum := fnv.New64a()
 	for _, rr := range m.exchangers() {
 		fmt.Fprintf(sum, "%s\n", rr.(*dns.MX).Mx)
