@@ -65,25 +65,16 @@ func (c *client) step(events uint32) error {
 	if err := c.send(); err != nil && err != unix.EAGAIN {
 		return err
 	}
-	for c.wire != nil {
-		n, err := c.wire.Read(clientBuffer)
-		if err != nil {
-			return err
-		}
-		done, err := c.take(clientBuffer[:n], c.want)
-		if err != nil {
-			return err
-		}
-		if done {
-			if err := c.next(); err != nil {
-				return err
-			}
-		}
-		if c.wire != nil && c.wire.Drained(n, len(clientBuffer)) && events&unix.EPOLLRDHUP == 0 {
-			return nil
-		}
+	return raw.ReadAll(c.wire, events, clientBuffer, c.took)
+}
+
+// took uses what has come.
+func (c *client) took(p []byte) (raw.Transport, error) {
+	done, err := c.take(p, c.want)
+	if err == nil && done {
+		err = c.next()
 	}
-	return nil
+	return c.wire, err
 }
 
 var clientBuffer = make([]byte, readRoom)

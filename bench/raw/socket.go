@@ -19,6 +19,23 @@ type Transport interface {
 	Close()
 }
 
+// ReadAll hands what there is to take, until there is nothing more for now. take returns what to go on with; nil: nothing.
+func ReadAll(t Transport, events uint32, buffer []byte, take func(p []byte) (Transport, error)) error {
+	for t != nil {
+		n, err := t.Read(buffer)
+		if err != nil {
+			return err
+		}
+		if t, err = take(buffer[:n]); err != nil {
+			return err
+		}
+		if t != nil && t.Drained(n, len(buffer)) && events&unix.EPOLLRDHUP == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
 // Socket is plain TCP.
 type Socket struct {
 	loop *Loop

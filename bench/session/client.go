@@ -84,19 +84,18 @@ func (c *client) step(events uint32) error {
 	if err := c.send(); err != nil && err != unix.EAGAIN {
 		return err
 	}
-	for c.wire != nil && !c.deaf {
-		n, err := c.wire.Read(clientBuffer)
-		if err != nil {
-			return err
-		}
-		if err := c.take(clientBuffer[:n]); err != nil {
-			return err
-		}
-		if c.wire != nil && c.wire.Drained(n, len(clientBuffer)) && events&unix.EPOLLRDHUP == 0 {
-			return nil
-		}
+	return raw.ReadAll(c.listening(), events, clientBuffer, func(p []byte) (raw.Transport, error) {
+		err := c.take(p)
+		return c.listening(), err
+	})
+}
+
+// listening is what it reads from.
+func (c *client) listening() raw.Transport {
+	if c.deaf {
+		return nil
 	}
-	return nil
+	return c.wire
 }
 
 var clientBuffer = make([]byte, piece)

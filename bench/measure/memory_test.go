@@ -1,0 +1,43 @@
+//go:build linux
+
+package measure
+
+import (
+	"os"
+	"testing"
+)
+
+func TestPipeBytes(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	before, err := PipeBytes([]int{os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 12_345
+	if _, err := w.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	after, err := PipeBytes([]int{os.Getpid()})
+	if err != nil || after-before != size {
+		t.Errorf("%d bytes more, %v; want %d", after-before, err, size)
+	}
+}
+
+func TestMemoryIsKnown(t *testing.T) {
+	pss, err := PSS([]int{os.Getpid()})
+	if err != nil || pss < 1<<20 {
+		t.Errorf("PSS = %d, %v", pss, err)
+	}
+	kernel, err := KernelMemory()
+	if err != nil || kernel < 1<<20 {
+		t.Errorf("KernelMemory = %d, %v", kernel, err)
+	}
+	if sockets, err := SocketBuffers(); err != nil || sockets > kernel {
+		t.Errorf("SocketBuffers = %d of %d, %v", sockets, kernel, err)
+	}
+}
