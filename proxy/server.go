@@ -62,6 +62,7 @@ type Server struct {
 	nodeSessions tls.ClientSessionCache // to resume TLS with nodes
 	distrust     sometimes              // a node's certificate is not accepted
 	courtesy     courtesy
+	turnstile    turnstile
 	keyring      atomic.Pointer[keyring] // nil: not committed yet
 	authorities  atomic.Pointer[authorities]
 
@@ -89,6 +90,7 @@ func (s *Server) init() {
 		}
 		s.listeners = make(map[netip.AddrPort]*listener)
 		s.limiters = make(map[string]*limiter)
+		s.turnstile = newTurnstile()
 		s.clientTLS, s.nodeSessions = newClientTLS(), tls.NewLRUClientSessionCache(maxNodeSessions)
 		s.engine.KeepAlive = keepAlive
 		s.reserve.take()

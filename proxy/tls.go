@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -72,6 +73,7 @@ func (s *session) endTLS() end {
 	var err error
 	s.client.SetWriteDeadline(time.Now().Add(helloTime))
 	inTime := s.reading(helloTime, func() { err = secure.Handshake() })
+	t.pass()
 	s.took.hello = s.lap()
 	switch {
 	case s.challenge:
@@ -143,6 +145,26 @@ type tape struct {
 	hello       *hello // until it is complete
 	certificate *tls.Certificate
 	unknown     bool // nobody here has the name that the client asks for
+	passing     bool // it is in the server's turnstile
+}
+
+// turnstile lets so many handshakes compute at the same time: from the hello to our answer, which is nearly all that they cost. In a storm of
+// them Go's scheduler would otherwise have thousands to run before a goroutine whose session needs a microsecond. Nobody in it waits for a
+// client.
+type turnstile chan struct{}
+
+func newTurnstile() turnstile { return make(turnstile, runtime.NumCPU()) }
+
+func (t *tape) enter() {
+	t.session.server.turnstile <- struct{}{}
+	t.passing = true
+}
+
+func (t *tape) pass() {
+	if t.passing {
+		t.passing = false
+		<-t.session.server.turnstile
+	}
 }
 
 func (t *tape) Read(p []byte) (int, error) {
@@ -160,6 +182,7 @@ func (t *tape) Read(p []byte) (int, error) {
 
 // Write drops the alert with which crypto/tls leaves a hello that a node answers.
 func (t *tape) Write(p []byte) (int, error) {
+	t.pass()
 	if t.session.challenge {
 		return len(p), nil
 	}
@@ -170,6 +193,7 @@ func (t *tape) Write(p []byte) (int, error) {
 func (t *tape) decide(info *tls.ClientHelloInfo) (*tls.Config, error) {
 	s, h := t.session, t.hello
 	t.hello = nil
+	t.enter()
 	h.note(info)
 	s.serverName, s.tlsVersion = sayable(h.serverName), h.tlsVersion()
 	service := s.front.named(h.serverName)

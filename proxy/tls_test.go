@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"posthouse/config"
 )
@@ -109,6 +111,69 @@ func TestAddressForName(t *testing.T) {
 			t.Errorf("%s: %p, want %p", name, got, want)
 		}
 	}
+}
+
+// So many handshakes compute at a time, and a client that is slow with its part keeps nobody out.
+func TestTurnstile(t *testing.T) {
+	g := newGate(t, nil, []string{"a.example"})
+	turnstile := g.server.turnstile
+	slow := make([]*heldBack, 2*cap(turnstile))
+	for i := range slow { // they have our answer and say nothing to it
+		slow[i] = &heldBack{Conn: g.dial(), answered: make(chan struct{})}
+		c := tls.Client(slow[i], &tls.Config{ServerName: "a.example", RootCAs: g.ca.pool})
+		go c.Handshake()
+	}
+	for _, s := range slow {
+		select {
+		case <-s.answered:
+		case <-time.After(patience):
+			t.Fatal("a client that does not answer keeps others out")
+		}
+	}
+	c := g.client(&tls.Config{ServerName: "a.example"})
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nobody is in it", func() bool { return len(turnstile) == 0 })
+	for range cap(turnstile) {
+		turnstile <- struct{}{}
+	}
+	waiting := &heldBack{Conn: g.dial(), answered: make(chan struct{})}
+	shaken := make(chan error, 1)
+	go func() {
+		shaken <- tls.Client(waiting, &tls.Config{ServerName: "a.example", RootCAs: g.ca.pool}).Handshake()
+	}()
+	select {
+	case <-waiting.answered:
+		t.Error("a handshake passed a turnstile that was full")
+	case <-time.After(50 * time.Millisecond):
+	}
+	for range cap(turnstile) {
+		<-turnstile
+	}
+	<-waiting.answered
+	waiting.Close()
+	<-shaken
+	for _, s := range slow {
+		s.Close()
+	}
+	c.Close()
+}
+
+// heldBack is a client's connection that says its hello and, once it has the answer, nothing more.
+type heldBack struct {
+	net.Conn
+	answered chan struct{}
+	once     sync.Once
+}
+
+func (h *heldBack) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b[:min(len(b), 5)])
+	if n > 0 {
+		h.once.Do(func() { close(h.answered) })
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 // A session that was made for one name does not open another one that we do not have.
