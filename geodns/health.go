@@ -3,6 +3,7 @@ package geodns
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type Health struct {
 	mu     sync.Mutex // guards the following
 	dir    string     // the topology's state_dir
 	fronts map[config.Target]config.Health
+	probed *config.Topology // whose addresses are in fronts
 	doubt  doubt
 	memory memory
 }
@@ -52,6 +54,7 @@ func (h *Health) View(z *Zones, t *routing.Table) *View {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dir = t.Topology().StateDir
+	h.forget(t.Topology())
 	h.recall()
 	v := h.raw(z, t)
 	if verdict := h.doubt.weigh(z, t.Topology(), v, time.Now()); verdict != "" {
@@ -80,6 +83,19 @@ func (h *Health) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// forget drops the addresses that a topology does not have. The caller holds mu.
+func (h *Health) forget(t *config.Topology) {
+	if t == h.probed {
+		return
+	}
+	h.probed = t
+	probed := make(map[string]bool)
+	for _, n := range t.Probed() {
+		probed[n.Name] = true
+	}
+	maps.DeleteFunc(h.fronts, func(target config.Target, _ config.Health) bool { return !probed[target.Node] })
 }
 
 // recall reads what the run before this one has kept. The caller holds mu.

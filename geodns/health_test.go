@@ -186,6 +186,26 @@ func TestAddressesThatAnswer(t *testing.T) {
 	}
 }
 
+// An address that was down, went and is back begins as any other.
+func TestAddressThatWentIsForgotten(t *testing.T) {
+	r := newResponder(t, testTopology)
+	for _, s := range r.topology.Services {
+		r.set("address/eu/192.0.2.10", s.Name, config.Down)
+	}
+	r.set("address/eu/192.0.2.11", "imaps", config.Up)
+	if got := r.view().Addresses[eu]; len(got) != 2 {
+		t.Fatalf("%v, want the two that are not down", got)
+	}
+	for _, addresses := range [][]netip.Addr{r.topology.Regions[eu].Addresses[1:], r.topology.Regions[eu].Addresses} {
+		next := load(t, testTopology)
+		next.Regions[eu].Addresses = addresses
+		r.topology = next
+		if got := r.view().Addresses[eu]; got != nil {
+			t.Errorf("of %v only %v are answered", addresses, got)
+		}
+	}
+}
+
 // The addresses of regions with reach: balancers are probed for sessions, and the router has their health.
 func TestAddressesOfBalancers(t *testing.T) {
 	r := newResponder(t, testTopology)
