@@ -132,27 +132,50 @@ func (s *Server) List(f Filter, after string, limit int) (page []Session, all in
 	found := s.live.some(func(n *session) bool {
 		return n.relay.Load() != nil && f.has(n.backend, n.source) || n.http.Load() != nil && f.whoever(n.source)
 	})
-	for _, n := range found {
-		if row, ok := n.tell(&f); ok {
-			all++
-			if row.ID > after {
-				page = append(page, row)
-			}
+	found = slices.DeleteFunc(found, func(n *session) bool { return !n.matches(&f) })
+	for _, n := range lowest(found, after, limit) {
+		if row, ok := n.tell(); ok {
+			page = append(page, row)
 		}
 	}
-	slices.SortFunc(page, func(a, b Session) int { return cmp.Compare(a.ID, b.ID) })
-	return slices.Clip(page[:min(len(page), limit)]), all
+	return page, len(found)
 }
 
-// tell is the row of a session; false: it has none, or a filter does not want it. Bytes of a conversation are of all that its client has
-// asked for.
-func (s *session) tell(f *Filter) (Session, bool) {
+// lowest are the first of those behind an id, in order. Of a hundred thousand a page is wanted: they are not all sorted.
+func lowest(all []*session, after string, limit int) []*session {
+	page := make([]*session, 0, limit+1)
+	for _, s := range slices.Backward(all) { // about in the order of their ids: few are put in and pushed out again
+		if s.id <= after || len(page) == limit && s.id > page[limit-1].id {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(page, s.id, func(s *session, id string) int { return cmp.Compare(s.id, id) })
+		page = slices.Insert(page, i, s)
+		page = page[:min(len(page), limit)]
+	}
+	return page
+}
+
+// matches says whether a filter chooses a session that has a node, or a conversation for the request that it has in flight.
+func (s *session) matches(f *Filter) bool {
+	if s.relay.Load() != nil {
+		return f.has(s.backend, s.source)
+	}
+	c := s.http.Load()
+	if c == nil {
+		return false
+	}
+	b := c.watch.inFlight().backend
+	return b != nil && f.has(b, s.source)
+}
+
+// tell is the row of a session; false: it has no node any more. Bytes of a conversation are of all that its client has asked for.
+func (s *session) tell() (Session, bool) {
 	if l := s.relay.Load(); l != nil {
 		facts := l.Facts()
 		return Session{
 			ID: s.id, Service: s.backend.Service.Name, Client: s.source, Node: s.backend.Node.Name, Region: s.backend.Node.Region,
 			Since: s.began, Up: s.passed + facts.Up, Down: facts.Down, Silent: facts.Silent,
-		}, f.has(s.backend, s.source)
+		}, true
 	}
 	c := s.http.Load()
 	if c == nil {
@@ -165,7 +188,7 @@ func (s *session) tell(f *Filter) (Session, bool) {
 	return Session{
 		ID: s.id, Service: flight.backend.Service.Name, Client: s.source,
 		Node: flight.backend.Node.Name, Region: flight.backend.Node.Region, Since: flight.since, Up: c.up.Load(), Down: c.down.Load(),
-	}, f.has(flight.backend, s.source)
+	}, true
 }
 
 // Kill ends the sessions that a filter chooses, whatever they are doing, and says how many there were. A client's HTTP connection
