@@ -74,7 +74,7 @@ func (v verbs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // healthz says that the process lives.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 
-// readyz says whether clients may be sent here: not while the process drains, and with ?service= only while that
+// readyz says whether clients may be sent here: not while the process drains or still waits for what it needs, and with ?service= only while that
 // service has a node that new sessions can use.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	table := s.Router.Table()
@@ -82,6 +82,8 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.unready.Load():
 		problem(w, http.StatusServiceUnavailable, "draining")
+	case s.Waiting != nil && s.Waiting() != "":
+		problem(w, http.StatusServiceUnavailable, s.Waiting())
 	case name != "" && table.Topology().Service(name) == nil:
 		problem(w, http.StatusNotFound, fmt.Sprintf("no service %q", name))
 	case name != "" && !table.Usable(name):

@@ -33,6 +33,7 @@ type Server struct {
 	Log     *slog.Logger // whose events Events keeps
 	Events  *Events
 	Version string
+	Waiting func() string // why clients may not be sent here yet, "" if they may; nil: there is nothing to wait for
 
 	// The side of the sessions. None of these blocks but Drain, which returns when its sessions are gone or ctx ends.
 	List  func(f Filter, after string, limit int) (page []Session, all int)

@@ -16,11 +16,6 @@ var unbuiltKeys = []unbuilt{
 	{"check.level", "check.level: deep", false, func(s *Service) bool { return s.Check.Level == LevelDeep }, "nodes are probed at level protocol"},
 }
 
-// unbuiltSections are the keys at the top whose features this build does not have.
-var unbuiltSections = []struct{ key, then string }{
-	{"dns", "no name is answered"},
-}
-
 // checkUnbuilt reports what the file asks for and this build does not do.
 func (b *builder) checkUnbuilt() {
 	for _, e := range b.entries {
@@ -28,11 +23,6 @@ func (b *builder) checkUnbuilt() {
 			if e.Live && u.uses(e.Service) {
 				b.reportUnbuilt(u, e)
 			}
-		}
-	}
-	for _, u := range unbuiltSections {
-		if at, given := b.seen[u.key]; given {
-			b.warnf(at, "%s is not supported by this version: %s", u.key, u.then)
 		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 // once and come into effect with the next table, which Run builds; a new topology comes into effect when Publish
 // returns.
 type Router struct {
-	Metrics *Metrics // set before Run; nil: none
+	Metrics   *Metrics // set before Run; nil: none
+	Published func()   // set before Run; told of every table, it never blocks; nil: nobody wants to know
 
 	log      *slog.Logger
 	counters Counters
@@ -125,6 +126,9 @@ func (r *Router) build() {
 	r.Metrics.show(t)
 	r.Metrics.tableBuilt(r.took)
 	r.logChanges(t)
+	if r.Published != nil {
+		r.Published()
+	}
 }
 
 // SetHealth notes what probes say of a target. It never waits for a table to be built; any goroutine may call it. A

@@ -20,6 +20,7 @@ import (
 //
 //	topology -> router -> table -> server (sessions) and admin
 //	         -> checker -Report-> router,  server -Failed-> checker
+//	         -> names, which answers DNS by the table
 type balancer struct {
 	log      *slog.Logger // its events are kept in events
 	events   *admin.Events
@@ -30,6 +31,7 @@ type balancer struct {
 	server   *proxy.Server
 	admin    *admin.Server
 	notify   *notifier
+	names    *nameServer
 
 	mu sync.Mutex // one Apply at a time
 }
@@ -45,8 +47,9 @@ func newBalancer(t *config.Topology, plain *slog.Logger) *balancer {
 	b.checker = healthcheck.New(t, log)
 	b.checker.Metrics = healthcheck.NewMetrics(b.registry)
 	b.checker.Version = version()
-	b.checker.Report = b.router.SetHealth
 	b.checker.Resolved = b.router.SetAddresses
+	b.names = newNameServer(log, b.registry, b.router)
+	b.checker.Report = b.names.Report
 	b.server = &proxy.Server{Router: b.router, Log: plain, Events: log, Failed: b.checker.Suspect, Metrics: proxy.NewMetrics(b.registry)}
 	b.admin = b.newAdmin()
 	b.server.Ending = func(d proxy.Drained) { b.admin.Ending(admin.Drained(d)) }
@@ -79,7 +82,10 @@ func (b *balancer) Run(ctx context.Context) error {
 			cancel()
 		})()
 		defer context.AfterFunc(rest, cancel)() // a part that failed ends the others
-		return ended(serving, b.server.Run(serving))
+		parts, serving := errgroup.WithContext(serving)
+		parts.Go(func() error { return ended(serving, b.names.Run(serving)) })
+		parts.Go(func() error { return ended(serving, b.server.Run(serving)) })
+		return parts.Wait()
 	})
 	return group.Wait()
 }
@@ -110,9 +116,16 @@ func (b *balancer) Apply(t *config.Topology) error {
 		sessions.Abort()
 		return err
 	}
+	names, err := b.names.Prepare(t)
+	if err != nil {
+		sessions.Abort()
+		api.Abort()
+		return err
+	}
 	b.router.Publish(t)
 	b.checker.Update(t)
 	sessions.Commit()
 	api.Commit()
+	names.Commit()
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -124,14 +125,17 @@ func (d *demo) logger(region string) *slog.Logger {
 	return slog.New(log).With("balancer", region)
 }
 
-// parse reads a topology as the balancer of a region does. Three balancers in one process cannot share the one admin
-// address that a file gives: each has its own, beside its other ports.
+// parse reads a topology as the balancer of a region does. Three balancers in one process cannot share the one address for
+// admin and the one for DNS that a file gives: each has its own, beside its other ports.
 func (d *demo) parse(s config.Source, r *demoRegion) (*config.Topology, error) {
 	topology, err := config.Parse(s, config.Options{Region: r.name, Serve: true})
 	if err != nil {
 		return nil, err
 	}
 	topology.Admin = config.Admin{Listen: r.front.address(demoAdmin)}
+	if topology.DNS != nil {
+		topology.DNS.Listen = []netip.AddrPort{netip.MustParseAddrPort(r.front.address(demoDNS))}
+	}
 	return topology, nil
 }
 

@@ -16,7 +16,7 @@ func (c *demoCluster) banner(dir string, chaos time.Duration) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 
-	say("Posthouse demo: 3 regions of 3 mail nodes on 127.0.0.1, each with a balancer.")
+	say("Posthouse demo: 3 regions of 3 nodes (eu-1 to eu-3 ...), each with a balancer.")
 	say("%s", c.portTable())
 	say("In a second terminal (greetings and the header X-Node name the node):")
 	say("  cd %s", shellWord(dir))
@@ -30,6 +30,7 @@ func (c *demoCluster) banner(dir string, chaos time.Duration) string {
 	say("  curl -u %s --cacert %s https://%s/dav/file/%s/note", login, demoCAFile, ap.front.address("webdav"), demoUser)
 	say("  swaks --server %s --to %s@%s --tls", eu.front.address("smtp"), demoUser, demoName)
 	say("  the status page, in a browser: http://%s/", eu.front.address(demoAdmin))
+	say("  dig @127.0.0.1 -p %d imap.%s +subnet=%s", eu.front[demoDNS], demoName, us.clients)
 	say("Edit a weight or a state in %s and watch; %s says more.", demoTopologyFile, demoLogFile)
 	say("%s", chaosLine(chaos))
 	return b.String()
@@ -42,13 +43,11 @@ func (c *demoCluster) portTable() string {
 	for _, f := range fronted {
 		fmt.Fprintf(&b, "%6s", f.column)
 	}
-	b.WriteString("  nodes")
 	for _, r := range c.regions {
 		fmt.Fprintf(&b, "\n  %-4s", r.name)
 		for _, f := range fronted {
 			fmt.Fprintf(&b, "%6d", r.front[f.services[0]])
 		}
-		fmt.Fprintf(&b, "  %s-1..%d", r.name, len(r.nodes))
 	}
 	return b.String()
 }

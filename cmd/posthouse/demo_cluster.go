@@ -12,7 +12,11 @@ import (
 const (
 	demoName  = "mail.demo.example"
 	demoAdmin = "admin"
+	demoDNS   = "dns"
 )
+
+// listened says whether a port of a balancer is one of its services', as the file knows them.
+func listened(service string) bool { return service != demoAdmin && service != demoDNS }
 
 // demoRoles is what the nodes of each role run. No node has both JMAP and WebDAV: the path of a request at the one
 // HTTPS address shows in the node that answers.
@@ -26,14 +30,15 @@ var demoRoles = []struct {
 	{"mx", []string{"smtp", "webdav"}},
 }
 
-// demoMap is the regions with their places and the roles of their nodes.
+// demoMap is the regions with their places, the clients that are theirs, what DNS answers for them, and the roles of their nodes. The
+// networks are those of documentation (RFC 5737): nobody's.
 var demoMap = []struct {
-	region, location string
-	roles            [3]string
+	region, location, clients, address string
+	roles                              [3]string
 }{
-	{"eu", "[50.11, 8.68]", [3]string{"mail", "mail", "access"}},
-	{"us", "[39.04, -77.49]", [3]string{"mail", "mail", "mx"}},
-	{"ap", "[1.35, 103.82]", [3]string{"mail", "access", "outbound"}},
+	{"eu", "[50.11, 8.68]", "192.0.2.0/24", "127.0.0.11", [3]string{"mail", "mail", "access"}},
+	{"us", "[39.04, -77.49]", "198.51.100.0/24", "127.0.0.12", [3]string{"mail", "mail", "mx"}},
+	{"ap", "[1.35, 103.82]", "203.0.113.0/24", "127.0.0.13", [3]string{"mail", "access", "outbound"}},
 }
 
 // demoCluster is what runs where.
@@ -43,9 +48,9 @@ type demoCluster struct {
 }
 
 type demoRegion struct {
-	name, location string
-	front          portMap // of the balancer
-	nodes          []*demoNode
+	name, location, clients, address string
+	front                            portMap // of the balancer
+	nodes                            []*demoNode
 }
 
 type demoNode struct {
@@ -58,7 +63,7 @@ func newDemoCluster(base int) (*demoCluster, error) {
 	c := &demoCluster{blocks: portBlocks{next: base}}
 	var nodes []portMap
 	for _, m := range demoMap {
-		r := &demoRegion{name: m.region, location: m.location, front: frontPorts()}
+		r := &demoRegion{name: m.region, location: m.location, clients: m.clients, address: m.address, front: frontPorts()}
 		for i, role := range m.roles {
 			n := &demoNode{name: fmt.Sprintf("%s-%d", m.region, i+1), role: role, ports: nodePorts(len(nodes), servicesOf(role))}
 			r.nodes, nodes = append(r.nodes, n), append(nodes, n.ports)

@@ -24,7 +24,7 @@ var fronted = []struct {
 	{"smtp", 25, []string{"smtp"}}, {"subm.", 587, []string{"submission"}}, {"subms", 465, []string{"submissions"}},
 	{"imap", 143, []string{"imap"}}, {"imaps", 993, []string{"imaps"}}, {"pop3", 110, []string{"pop3"}},
 	{"pop3s", 995, []string{"pop3s"}}, {"sieve", 419, []string{"sieve"}}, {"https", 443, []string{"jmap", "webdav", "http"}},
-	{demoAdmin, 907, []string{demoAdmin}},
+	{demoAdmin, 907, []string{demoAdmin}}, {demoDNS, 53, []string{demoDNS}},
 }
 
 // portMap is the ports of a balancer or a node on 127.0.0.1, by service.

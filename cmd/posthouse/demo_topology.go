@@ -21,6 +21,7 @@ type demoSheet struct {
 	Cert     string
 	Key      string
 	CA       string
+	DNS      string
 	Regions  []sheetRegion
 	Roles    []sheetRole
 	Nodes    []sheetNode
@@ -28,19 +29,19 @@ type demoSheet struct {
 }
 
 type (
-	sheetRegion  struct{ Name, Location string }
+	sheetRegion  struct{ Name, Location, Clients, Address string }
 	sheetRole    struct{ Name, Services string }
 	sheetNode    struct{ Name, Region, Role, Ports string }
 	sheetService struct{ Name, TLS, Listen string } // TLS: not shown where it is the service's own
 )
 
 func (c *demoCluster) sheet() demoSheet {
-	s := demoSheet{Cluster: demoName, Cert: demoCertFile, Key: demoKeyFile, CA: demoCAFile}
+	s := demoSheet{Cluster: demoName, Cert: demoCertFile, Key: demoKeyFile, CA: demoCAFile, DNS: c.regions[0].front.address(demoDNS)}
 	for _, role := range demoRoles {
 		s.Roles = append(s.Roles, sheetRole{role.name, commas(role.services, func(s string) string { return s })})
 	}
 	for _, r := range c.regions {
-		s.Regions = append(s.Regions, sheetRegion{r.name, r.location})
+		s.Regions = append(s.Regions, sheetRegion{r.name, r.location, r.clients, r.address})
 		for _, n := range r.nodes {
 			ports := commas(servicesOf(n.role), func(s string) string { return fmt.Sprintf("%s: %d", s, n.ports[s]) })
 			s.Nodes = append(s.Nodes, sheetNode{n.name, r.name, n.role, ports})
@@ -48,7 +49,7 @@ func (c *demoCluster) sheet() demoSheet {
 	}
 	for _, f := range fronted {
 		for _, service := range f.services {
-			if service != demoAdmin {
+			if listened(service) {
 				s.Services = append(s.Services, sheetService{service, tlsOf(service), c.listen(service)})
 			}
 		}
@@ -93,6 +94,8 @@ regions:
 {{- range .Regions}}
   {{.Name}}:
     location: {{.Location}}
+    prefixes: ["{{.Clients}}"] # whose resolvers DNS sends here
+    addresses: [{{.Address}}]
     state: active
 {{- end}}
 
@@ -121,6 +124,15 @@ services: # one balancer in each region, all of them on this machine
 {{- range .Services}}
   {{.Name}}: { {{- with .TLS}}tls: {{.}}, {{end}}listen: [], regional_listen: { {{- .Listen -}} }}
 {{- end}}
+
+dns: # each balancer answers, at a port of its own
+  listen: ["{{.DNS}}"]
+  zones:
+    {{.Cluster}}:
+      nameservers: {ns1: [127.0.0.1]}
+      ttl: 20
+      hosts: {imap: [imaps], mx: [smtp], web: [jmap]}
+      domains: [{{.Cluster}}]
 
 tls: # jmap, webdav and http share an address: the path decides
   certificates: [{cert: {{.Cert}}, key: {{.Key}}}]

@@ -111,6 +111,7 @@ func (f *shapeFile) move(d document) {
 	d["state_dir"] = filepath.Join(f.dir, "state")
 	d["shutdown"] = document{"deadline": "5s"}
 	d["admin"] = document{"listen": "none"} // several balancers are one process
+	delete(d, "dns")                        // it would need a database; geodns answers the examples' names
 	for _, n := range d["nodes"].([]any) {
 		if both, ok := n.(document)["address"].([]any); ok {
 			n.(document)["address"] = both[0] // loopback has one IPv6 address only

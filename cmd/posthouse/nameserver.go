@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"posthouse/config"
+	"posthouse/geodns"
+	"posthouse/geodns/nearest"
+	"posthouse/routing"
+)
+
+// nameServer joins what DNS answers are made of: the zones of the topology, where clients are, and how the regions are.
+//
+//	topology -> zones, loader -> geography \
+//	router -> table -> view                 -> data -> server
+//
+// It does nothing as long as no topology has had a section dns.
+type nameServer struct {
+	log    *slog.Logger
+	router *routing.Router
+	server *geodns.Server
+	health *geodns.Health
+
+	changed chan struct{} // that there is other data to be made
+
+	mu       sync.Mutex // guards the following
+	serial   serial
+	loader   *nearest.Loader
+	begun    chan struct{} // closed when there is a loader
+	zones    *geodns.Zones // in effect as soon as places fits
+	topology *config.Topology
+	places   *nearest.Geography
+	placed   *config.Topology // that places stands for
+}
+
+func newNameServer(log *slog.Logger, registry prometheus.Registerer, router *routing.Router) *nameServer {
+	n := &nameServer{log: log, router: router, changed: make(chan struct{}, 1), begun: make(chan struct{})}
+	n.server = &geodns.Server{Log: log, Metrics: geodns.NewMetrics(registry)}
+	n.health = &geodns.Health{Log: log, Changed: n.wake, Kept: keptHealth, Keep: keepHealth}
+	router.Published = n.wake
+	return n
+}
+
+// wake asks for other data. It never blocks.
+func (n *nameServer) wake() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
+
+// nameChange is a topology's zones and addresses, ready to be put into effect.
+type nameChange struct {
+	names     *nameServer
+	topology  *config.Topology
+	zones     *geodns.Zones
+	serial    serial
+	loader    *nearest.Loader
+	addresses *geodns.Change
+}
+
+// Prepare makes the zones and binds the addresses. Nothing has changed yet; the caller calls Commit or Abort.
+func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := &nameChange{names: n, topology: t, loader: n.loader}
+	var err error
+	if c.serial, err = n.serial.next(t.StateDir); err != nil {
+		return nil, err
+	}
+	if c.zones, err = geodns.NewZones(t, c.serial.number); err != nil {
+		return nil, fmt.Errorf("dns: %w", err)
+	}
+	if c.loader == nil && t.DNS != nil {
+		if c.loader, err = nearest.NewLoader(t, n.log); err != nil {
+			return nil, err
+		}
+		c.loader.Ready = n.place
+	}
+	c.addresses, err = n.server.Prepare(t)
+	return c, err
+}
+
+// Abort forgets the change.
+func (c *nameChange) Abort() { c.addresses.Abort() }
+
+// Commit puts the change into effect, as soon as the geography is that of its regions; until then answers are what they were.
+func (c *nameChange) Commit() {
+	n := c.names
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.zones, n.topology, n.serial = c.zones, c.topology, c.serial
+	if c.topology.DNS != nil {
+		if err := c.serial.keep(c.topology.StateDir); err != nil {
+			n.log.Error("dns: the serial is not remembered: after a restart it may not grow", "why", err.Error())
+		}
+	}
+	switch {
+	case c.loader == nil:
+	case n.loader == nil:
+		n.loader = c.loader
+		close(n.begun)
+	default:
+		n.loader.Use(c.topology)
+	}
+	c.addresses.Commit()
+	n.wake()
+}
+
+// place takes the geography that stands for a topology.
+func (n *nameServer) place(t *config.Topology, g *nearest.Geography) {
+	n.mu.Lock()
+	n.places, n.placed = g, t
+	n.mu.Unlock()
+	n.wake()
+}
+
+// Report takes what probes say of a target. Public addresses are for DNS alone, nodes are the router's.
+func (n *nameServer) Report(target config.Target, h config.Health) {
+	if !n.health.Report(target, h) {
+		n.router.SetHealth(target, h)
+	}
+}
+
+// Waiting is why no name can be answered yet, "" if names are answered or are not to be.
+func (n *nameServer) Waiting() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.topology == nil || n.topology.DNS == nil || n.server.Data() != nil {
+		return ""
+	}
+	return "dns waits for its first table of where clients are"
+}
+
+// Run answers until ctx ends.
+func (n *nameServer) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.server.Run(ctx) })
+	group.Go(func() error { return n.health.Run(ctx) })
+	group.Go(func() error {
+		select {
+		case <-n.begun:
+			return n.loader.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-n.changed:
+				n.refresh()
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// refresh gives the server the data of now, if it is other data and all of one topology.
+func (n *nameServer) refresh() {
+	n.mu.Lock()
+	zones, topology, places, placed := n.zones, n.topology, n.places, n.placed
+	n.mu.Unlock()
+	table := n.router.Table()
+	if topology == nil || topology.DNS == nil || placed != topology || table.File() != topology {
+		return
+	}
+	d := &geodns.Data{Zones: zones, Places: places, View: n.health.View(zones, table), Identity: identity(topology.Region)}
+	if old := n.server.Data(); old == nil || !same(old, d) {
+		n.server.Use(d)
+	}
+}
+
+// same says whether two data make the same answers. Most tables of the router change nothing here.
+func same(a, b *geodns.Data) bool {
+	return a.Zones == b.Zones && a.Places == b.Places && reflect.DeepEqual(a.View, b.View)
+}
+
+// nameHealthFile holds, inside state_dir, what was down when the process ended.
+const nameHealthFile = "dns-health.json"
+
+// keptHealth is nothing where nothing was kept.
+func keptHealth(dir string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, nameHealthFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func keepHealth(dir string, data []byte) error { return replaceFile(dir, nameHealthFile, data) }
+
+// identity is what tells the servers of a zone apart (RFC 5001).
+func identity(region string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		return region
+	}
+	return region + " " + host
+}
