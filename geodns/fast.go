@@ -147,7 +147,7 @@ func (w *worker) fast(q []byte, from netip.Addr, udp bool, out []byte) int {
 			return w.slip(p, place, q, out)
 		}
 	}
-	p.series.add(w.cell)
+	w.tally(p.series)
 	copy(out, q[:a.end])
 	out[2], out[3] = p.flags[0]|q[2]&flagRD, p.flags[1]|q[3]&flagCD
 	copy(out[6:], p.counts[:])

@@ -36,7 +36,7 @@ type cell struct {
 	_ [56]byte // a cache line each
 }
 
-func (s *series) add(worker int) { s.cells[worker].n.Add(1) }
+func (s *series) add(worker int, n uint64) { s.cells[worker].n.Add(n) }
 
 func (s *series) sum() (n uint64) {
 	for i := range s.cells {

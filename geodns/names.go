@@ -30,17 +30,22 @@ func nameEnd(b []byte, at int) int {
 
 // wireText is a name as it is in messages, in lower case. What is behind it is of no meaning.
 type wireText struct {
-	bytes [maxName + 1]byte
+	bytes [maxName + 9]byte // whole words, whatever the size
 	size  int
 }
 
 // set takes a name of a message. The length bytes before the labels are below 64, so that they are no letters: the whole name is
 // made lower case as it is, eight bytes at a time.
 func (w *wireText) set(b []byte) {
-	w.size = copy(w.bytes[:], b)
-	for i := 0; i < w.size; i += 8 {
-		eight := w.bytes[i&^7 : i&^7+8]
-		binary.LittleEndian.PutUint64(eight, lower(binary.LittleEndian.Uint64(eight)))
+	w.size = len(b)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		binary.LittleEndian.PutUint64(w.bytes[i:], lower(binary.LittleEndian.Uint64(b[i:])))
+	}
+	if i < len(b) {
+		var rest [8]byte
+		copy(rest[:], b[i:])
+		binary.LittleEndian.PutUint64(w.bytes[i:], lower(binary.LittleEndian.Uint64(rest[:])))
 	}
 }
 

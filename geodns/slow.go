@@ -146,7 +146,7 @@ func (w *worker) count(query, reply *dns.Msg) {
 	case reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0:
 		region = w.regionOfAnswer(reply)
 	}
-	w.metrics.series(name, qtype, region, reply.Rcode).add(w.cell)
+	w.metrics.series(name, qtype, region, reply.Rcode).add(w.cell, 1)
 }
 
 // regionOfAnswer is the region that the addresses of a reply are of, "" if there are none of a region's.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,11 +155,14 @@ func TestNeverAnAnswer(t *testing.T) {
 	}
 }
 
-// TestMutated sends packets that are questions but for some bytes.
+// TestMutated sends packets that are questions but for some bytes; as many as POSTHOUSE_MUTATED says.
 func TestMutated(t *testing.T) {
 	w := standing(t, newData(t, testTopology))
-	packets := mutated(t)
-	for i := range 20_000 {
+	packets, many := mutated(t), 20_000
+	if n, err := strconv.Atoi(os.Getenv("POSTHOUSE_MUTATED")); err == nil {
+		many = n
+	}
+	for i := range many {
 		packet, udp := packets(), i%2 == 0
 		out := make([]byte, udpSize)
 		n := w.fast(packet, anyClient, udp, out)
@@ -182,6 +187,7 @@ func TestMetrics(t *testing.T) {
 	ask("nothing.mail.example.org.", dns.TypeA, "")
 	ask("www.example.net.", dns.TypeA, "")
 	ask("imap.mail.example.org.", 4711, "")
+	w.end()
 	for _, row := range []struct {
 		key  seriesKey
 		want uint64

@@ -191,6 +191,7 @@ func (t *tcpTalk) answer() (used int) {
 		}
 		used += 2 + n
 	}
+	t.worker.end()
 	return used
 }
 

@@ -185,6 +185,7 @@ func (s *udpSocket) serve(w *worker) error {
 			answers += s.answer(p, i, answers, w)
 		}
 		s.send(p, answers)
+		w.end()
 	}
 	return nil
 }

@@ -48,5 +48,6 @@ func (s *udpSocket) serve(w *worker) error {
 		if n := w.answerUDP(question[:n], from.Addr().Unmap().WithZone(""), answer); n > 0 {
 			s.conn.WriteToUDPAddrPort(answer[:n], from)
 		}
+		w.end()
 	}
 }

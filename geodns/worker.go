@@ -14,6 +14,9 @@ type worker struct {
 	serving *serving // as of begin
 	now     uint32   // Unix time, as of begin
 
+	counting *series // what the last questions were, and how many of them: a count costs as much as the rest of a look-up
+	counted  uint64
+
 	asking asking
 	cookie [wholeCookie]byte // what the answer brings back
 }
@@ -26,6 +29,23 @@ func (s *Server) newWorker(cell int) *worker {
 func (w *worker) begin() {
 	w.serving = w.server.serving.Load()
 	w.now = uint32(time.Now().Unix())
+}
+
+// tally counts one answer, at the latest at the end of the batch.
+func (w *worker) tally(s *series) {
+	if s != w.counting {
+		w.end()
+		w.counting = s
+	}
+	w.counted++
+}
+
+// end writes down what is counted: the questions that have come together are answered.
+func (w *worker) end() {
+	if w.counting != nil {
+		w.counting.add(w.cell, w.counted)
+	}
+	w.counting, w.counted = nil, 0
 }
 
 // answerUDP writes the answer to a packet to out, which has room for the largest, and returns its size; 0: there is none.
