@@ -45,8 +45,8 @@ func (s *series) sum() (n uint64) {
 	return n
 }
 
-// workers is how many threads answer over UDP on each address; the connections of TCP are counted as one more.
-func workers() int { return runtime.NumCPU() } // by the affinity mask
+// Workers is how many threads answer over UDP on each address; the connections of TCP are counted as one more.
+func Workers() int { return runtime.NumCPU() } // by the affinity mask
 
 // NewMetrics registers the metrics of a Server.
 func NewMetrics(r prometheus.Registerer) *Metrics {
@@ -84,7 +84,7 @@ func (m *Metrics) series(name string, qtype uint16, region string, rcode int) *s
 	defer m.mu.Unlock()
 	s := m.all[key]
 	if s == nil {
-		s = &series{make([]cell, workers()+1)}
+		s = &series{make([]cell, Workers()+1)}
 		m.all[key] = s
 	}
 	return s

@@ -167,7 +167,7 @@ func bind(a netip.AddrPort) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	udp, err := bindUDP(a, workers())
+	udp, err := bindUDP(a, Workers())
 	if err != nil {
 		tcp.Close()
 		return nil, err

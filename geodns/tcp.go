@@ -121,7 +121,7 @@ func (s *Server) converse(c *net.TCPConn) {
 	s.Metrics.conns.Inc()
 	defer s.Metrics.conns.Dec()
 	defer s.clients.leave(c)
-	t := &tcpTalk{worker: s.newWorker(workers()), conn: c, client: client.WithZone(""), in: make([]byte, readTCP)}
+	t := &tcpTalk{worker: s.newWorker(Workers()), conn: c, client: client.WithZone(""), in: make([]byte, readTCP)}
 	for t.turn() == nil {
 	}
 }

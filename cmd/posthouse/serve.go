@@ -27,7 +27,6 @@ Example: posthouse serve --config /etc/posthouse/topology.yaml --region eu`
 }
 
 func (cmd serveCmd) Run(c console) error {
-	grantProcessors()
 	log := cmd.logger(c.err)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from before the start to after the drain: unhandled it would end the process
@@ -37,6 +36,7 @@ func (cmd serveCmd) Run(c console) error {
 	if err != nil {
 		return err
 	}
+	grantProcessors(topology)
 	// A second signal finds the default behaviour again: it ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
