@@ -5,7 +5,7 @@ RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 VET     := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test unit race e2e fuzz bench bench-http bench-session lint
+.PHONY: build test unit race e2e fuzz bench bench-dns bench-http bench-session lint
 
 build: # a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o posthouse ./cmd/posthouse
@@ -32,8 +32,11 @@ fuzz: # every fuzz target for FUZZ each
 	  done; \
 	done
 
-bench: bench-session bench-http # beside the peers; then routing, loading, probing and the session path by themselves
-	$(GO) test -run '^$$' -bench . -benchmem ./config ./routing ./healthcheck ./proxy/...
+bench: bench-session bench-http bench-dns # beside the peers; then routing, loading, probing and the session path by themselves
+	$(GO) test -run '^$$' -bench . -benchmem ./config ./routing ./geodns/... ./healthcheck ./proxy/...
+
+bench-dns: # DNS beside gdnsd, Knot and PowerDNS from Debian, with a database of countries from npm
+	sh bench/install && $(GO) run ./bench/dns
 
 bench-http: # HTTP beside nginx and HAProxy from Debian, as ratios in one run
 	sh bench/install && $(GO) run ./bench/http
