@@ -24,6 +24,7 @@ var (
 	notHere string  // why the tests cannot run here; "" when they can
 	noWeb   string  // why not those with web servers
 	noNPM   string  // why not those with clients from npm
+	noDNS   string  // why not those with clients of DNS
 	noPage  string  // why not those with a browser
 	noRules string  // why not those of alert rules
 )
@@ -75,8 +76,8 @@ func whyNot() (string, error) {
 	if os.Getuid() != 0 {
 		return "not root", nil
 	}
-	var why [5]string
-	for i, part := range []string{"mail", "web", "npm", "page", "rules"} {
+	var why [6]string
+	for i, part := range []string{"mail", "web", "npm", "page", "rules", "dns"} {
 		list, err := exec.Command("bash", "./servers", "missing", part).Output()
 		if err != nil {
 			return "", fmt.Errorf("servers missing %s: %w", part, err)
@@ -85,7 +86,7 @@ func whyNot() (string, error) {
 			why[i] = "not installed: " + list + " (e2e/servers install)"
 		}
 	}
-	noWeb, noNPM, noPage, noRules = why[1], cmp.Or(why[1], why[2]), why[3], why[4]
+	noWeb, noNPM, noPage, noRules, noDNS = why[1], cmp.Or(why[1], why[2]), why[3], why[4], why[5]
 	return why[0], nil
 }
 
