@@ -62,11 +62,13 @@ services:
 tls:
   certificates: [{cert: %[1]s.crt, key: %[1]s.key}, {cert: %[2]s.crt, key: %[2]s.key}, {cert: %[3]s.crt, key: %[3]s.key}]
 `, first, second, third)
+	next := strings.Repeat("ab", 32) // the key of a certificate that is coming
+	text = strings.Replace(text, "      records: |", "      records: |\n        _25._tcp.mx TLSA 3 1 1 "+next, 1)
 	d := newData(t, text)
 	for _, c := range []struct{ question, want string }{
 		{"_993._tcp.imap TLSA", "NOERROR TLSA 3 1 1 " + two + " TLSA 3 1 1 " + three},
 		{"_9930._tcp.imap TLSA", "NOERROR TLSA 3 1 1 " + two + " TLSA 3 1 1 " + three},
-		{"_25._tcp.mx TLSA", "NOERROR TLSA 3 1 1 " + two},
+		{"_25._tcp.mx TLSA", "NOERROR TLSA 3 1 1 " + next + " TLSA 3 1 1 " + two},
 		{"_25._tcp.fallback-mx TLSA", "NOERROR TLSA 3 1 1 " + two},
 		{"_443._tcp TLSA", "NOERROR TLSA 3 1 1 " + one},
 		{"_25._tcp.imap TLSA", "NXDOMAIN / SOA"},
