@@ -386,7 +386,7 @@ func TestReadingIsBounded(t *testing.T) {
 				}
 			}
 		}()
-		s := &session{server: r.server, client: near}
+		s := &session{server: r.server, approach: &approach{client: near}}
 		if !s.reading(50*time.Millisecond, func() { err = read() }) || !isTimeout(err) {
 			t.Errorf("%s: %v, want a time-out", name, err)
 		}

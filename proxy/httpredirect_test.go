@@ -65,7 +65,7 @@ func TestPlainPort(t *testing.T) {
 			s.TLS = row.mode
 		})
 		b := &routing.Backend{Node: new(config.Node), Service: topology.Services[0]}
-		w := &walk{plain: true, session: new(session), topology: topology}
+		w := &walk{plain: true, session: &session{approach: new(approach)}, topology: topology}
 		if got := w.target(b, netip.MustParseAddrPort("10.0.0.1:80")); got.Port() != row.want {
 			t.Errorf("%s: port %d, want %d", row.mode, got.Port(), row.want)
 		}

@@ -165,7 +165,7 @@ func (q *quickCall) Settled(relayed relay.Session, p relay.Progress) relay.Terms
 	m.connect.Observe(p.ToConnect.Seconds())
 	m.greeting.Observe(p.ToGreet.Seconds())
 	s.took.walk = s.lap()
-	s.attempts, s.backend, s.address = 1, q.backend, q.Node
+	s.attempts, s.backend, s.address, s.approach = 1, q.backend, q.Node, direct
 	s.took.connect, s.took.greeting = p.ToConnect, p.ToGreet
 	s.relay.Store(&link{relayed})
 	s.killIfDenied()

@@ -19,42 +19,53 @@ type session struct {
 	server  *Server
 	front   *front
 	service *service // of several on one address the first, until the hello tells
-	client  *net.TCPConn
-	id      string
-	index   int // in the registry; the registry's
+	*approach
 
-	peer                netip.AddrPort // who connected to us
-	source, destination netip.AddrPort // the client and what it came to: the peer and our address, or what its PROXY header says
-	parent              string         // the id that the peer gave
-	probe               bool           // the peer's own connection, says its header
-	relayed             bool           // a balancer of another region, or a probe of it, sent it
-	hello               *hello         // until the relay; nil: no TLS
-	secure              *tls.Conn      // the client's TLS, where it ends here; nil: none, or it is passed through
-	alerted             bool           // an alert may be on its way to the client, which a reset would take from it
-	clientTLS           *wire.ProxyTLS // what a node is told of it
-	challenge           bool           // hello is acme-tls/1 for a node
-	resumed             bool
-	early               []byte // what the client has said inside TLS before a node greeted, as far as it was looked at
-	serverName, alpn    string
-	tlsVersion          string
-	ticket              ticket
-	counted             bool       // in the metrics of service
-	begun               *quickCall // the first attempt, where a loop of the relay has begun it
-
-	began, mark time.Time
-	took        steps
-	attempts    int
-	hedged      bool
-	failed      string // nodes that were tried in vain, and why
-	backend     *routing.Backend
-	address     netip.AddrPort
-	refused     bool
-	passed      int64 // bytes of the hello, which went to the node before the relay
-	killed      atomic.Bool
+	id       string
+	index    int            // in the registry; the registry's
+	source   netip.AddrPort // the client: the peer, or what its PROXY header says
+	ticket   ticket
+	began    time.Time
+	took     steps
+	failed   string // nodes that were tried in vain, and why
+	backend  *routing.Backend
+	address  netip.AddrPort
+	passed   int64 // bytes of the hello, which went to the node before the relay
+	attempts int32
+	probe    bool // the peer's own connection, says its header
+	relayed  bool // a balancer of another region, or a probe of it, sent it
+	counted  bool // in the metrics of service
+	hedged   bool
+	refused  bool
+	killed   atomic.Bool
 
 	relay atomic.Pointer[link]         // nil: not yet; what is above does not change once it is set
 	http  atomic.Pointer[conversation] // while requests are read here
 }
+
+// approach is how a client comes in: what is not needed, or no news, once a usual session has its node. Idle sessions are most of what
+// a balancer holds, so theirs is shared (direct).
+type approach struct {
+	client      *net.TCPConn   // nil: with the relay
+	peer        netip.AddrPort // who connected to us
+	destination netip.AddrPort // what the client came to: our address, or what its PROXY header says
+	parent      string         // the id that the peer gave
+	hello       *hello         // until the relay; nil: no TLS
+	secure      *tls.Conn      // the client's TLS, where it ends here; nil: none, or it is passed through
+	alerted     bool           // an alert may be on its way to the client, which a reset would take from it
+	clientTLS   *wire.ProxyTLS // what a node is told of it
+	challenge   bool           // hello is acme-tls/1 for a node
+	resumed     bool
+	early       []byte // what the client has said inside TLS before a node greeted, as far as it was looked at
+	serverName  string
+	alpn        string
+	tlsVersion  string
+	begun       *quickCall // the first attempt, where a loop of the relay has begun it
+	mark        time.Time  // see lap
+}
+
+// direct is the approach of every client that connected without TLS or a PROXY header, once it has its node. Nobody writes to it.
+var direct = new(approach)
 
 // steps is how long each part of the way took; the last is the whole walk.
 type steps struct{ header, hello, connect, greeting, walk time.Duration }
@@ -69,8 +80,8 @@ func newSession(s *Server, c *net.TCPConn, f *front) *session {
 func newcomer(s *Server, f *front, peer, destination netip.AddrPort) *session {
 	now := time.Now()
 	return &session{
-		server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now, mark: now,
-		peer: peer, source: peer, destination: destination,
+		server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now, source: peer,
+		approach: &approach{peer: peer, destination: destination, mark: now},
 	}
 }
 
@@ -211,7 +222,7 @@ func (s *session) walk() end {
 	w := newWalk(s, s.table())
 	a, why := w.run()
 	s.took.walk = s.lap()
-	s.attempts, s.hedged, s.failed = w.tried, w.hedged, w.failed.String()
+	s.attempts, s.hedged, s.failed = int32(w.tried), w.hedged, w.failed.String()
 	if why != underway {
 		return why
 	}
@@ -246,6 +257,9 @@ func (s *session) hand(a *attempt) {
 	s.client.SetDeadline(time.Time{})
 	a.conn.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{a.conn, a.secure}
+	if s.client = nil; s.peer == s.source && s.secure == nil && s.serverName == "" && s.tlsVersion == "" && s.parent == "" {
+		s.approach = direct
+	}
 	s.relay.Store(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s.relayEnded))
 	s.killIfDenied()
 }
@@ -271,7 +285,9 @@ func (s *session) conclude(r relay.Result) {
 		why = endRefused
 	}
 	if r.TLS && s.tlsVersion == "" {
-		s.tlsVersion = "starttls"
+		later := *s.approach
+		later.tlsVersion = "starttls"
+		s.approach = &later
 	}
 	s.log(why, s.passed+r.Up, r.Down)
 	s.finish()

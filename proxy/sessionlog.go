@@ -38,7 +38,7 @@ func (s *session) log(why end, up, down int64) {
 	line.text("parent", s.parent)
 	line.text("service", s.service.Name)
 	line.text("client", s.source.String())
-	if s.peer != s.source {
+	if s.peer.IsValid() && s.peer != s.source {
 		line.text("peer", s.peer.String())
 	}
 	if b := s.backend; b != nil {
@@ -54,7 +54,7 @@ func (s *session) log(why end, up, down int64) {
 	line.ms("greeting_ms", s.took.greeting)
 	line.ms("total_ms", time.Since(s.began))
 	if s.attempts > 0 {
-		line = append(line, slog.Int("tries", s.attempts))
+		line = append(line, slog.Int("tries", int(s.attempts)))
 	}
 	if s.hedged {
 		line = append(line, slog.Bool("hedged", true))

@@ -94,7 +94,7 @@ func TestUnknownNameOnPort25(t *testing.T) {
 	}{
 		{config.SMTP, "25", true}, {config.SMTP, "465", false}, {config.HTTP, "25", false},
 	} {
-		s := &session{service: &service{Service: &config.Service{Protocol: row.protocol}}}
+		s := &session{approach: new(approach), service: &service{Service: &config.Service{Protocol: row.protocol}}}
 		s.destination = netip.MustParseAddrPort("127.0.0.1:" + row.port)
 		if got := s.mustFlow(); got != row.want {
 			t.Errorf("%s on %s: %v", row.protocol, row.port, got)

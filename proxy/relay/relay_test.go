@@ -67,12 +67,23 @@ func newRig(t testing.TB, e form, p Pair) *rig {
 // connection is the two ends of a connection.
 func connection(t testing.TB) (far, near *net.TCPConn) {
 	t.Helper()
+	l := listen(t)
+	defer l.Close()
+	return connectionBy(t, l)
+}
+
+func listen(t testing.TB) *net.TCPListener {
+	t.Helper()
 	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	far, err = net.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
+	return l
+}
+
+func connectionBy(t testing.TB, l *net.TCPListener) (far, near *net.TCPConn) {
+	t.Helper()
+	far, err := net.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,10 +406,12 @@ func testDescriptors(t *testing.T, f form) {
 	if n, err := strconv.Atoi(os.Getenv("POSTHOUSE_SESSIONS")); err == nil {
 		sessions = n
 	}
+	l := listen(t) // one, as ports that rest in TIME_WAIT are none for another
+	defer l.Close()
 	once := func() {
 		result := make(chan Result)
-		client, near := connection(t)
-		node, far := connection(t)
+		client, near := connectionBy(t, l)
+		node, far := connectionBy(t, l)
 		f.Start(Pair{Client: near, Node: far, Idle: time.Hour, Done: func(r Result) { result <- r }})
 		say(t, client, "x")
 		hear(t, node, "x")
