@@ -41,6 +41,10 @@ Example: posthouse explain --live --client 203.0.113.7 --service imaps`
 
 func (cmd explainCmd) Run(c console) error {
 	switch {
+	case cmd.Live && cmd.Name != "":
+		return errors.New("--name is answered from a file: a running balancer is asked with dig")
+	case cmd.Name != "" && (cmd.Service != "" || cmd.Account != ""):
+		return errors.New("--name asks DNS, which knows neither --service nor --account")
 	case cmd.Live:
 		return cmd.askBalancer(c)
 	case cmd.Config == "":
