@@ -37,14 +37,29 @@ type load struct {
 	err      error // the first thing that was wrong
 }
 
+// newLoad is the first load of a measurement.
 func (b *bench) newLoad(p *server, w *work) *load {
+	for _, l := range b.loads {
+		l.abandon()
+	}
 	b.node.began(p)
-	return &load{bench: b, loop: b.loop, to: p.Addr, greets: p.Variant.greets, work: w}
+	l := &load{bench: b, loop: b.loop, to: p.Addr, greets: p.Variant.greets, work: w}
+	b.loads = []*load{l}
+	return l
+}
+
+// abandon closes what a measurement that failed has left open.
+func (l *load) abandon() {
+	for _, c := range l.clients {
+		c.leave()
+	}
 }
 
 // beside is another load of the same server.
 func (l *load) beside(w *work) *load {
-	return &load{bench: l.bench, loop: l.loop, to: l.to, greets: l.greets, work: w}
+	second := &load{bench: l.bench, loop: l.loop, to: l.to, greets: l.greets, work: w}
+	l.bench.loads = append(l.bench.loads, second)
+	return second
 }
 
 // dial connects a client, and shakes hands if that is its work.
@@ -76,7 +91,7 @@ func (l *load) open() error {
 	return nil
 }
 
-const leaveTime = 5 * time.Second // that the last answers may take
+const leaveTime = 20 * time.Second // that the last answers may take, of bulk on a busy machine
 
 // openAll adds the clients that the work is for.
 func (l *load) openAll() error {

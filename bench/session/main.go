@@ -16,6 +16,7 @@ type bench struct {
 	cert     raw.Certificate
 	loop     *raw.Loop
 	node     *node
+	loads    []*load       // of the measurement
 	sessions int           // that idle, where their memory is measured
 	most     int           // that idle beside others
 	settle   time.Duration // that a server has to give memory back, and the kernel to free what is dead

@@ -17,6 +17,7 @@ type node struct {
 	ports map[manners]uint16
 	file  int // has the text, for those who want a file
 
+	round   int                // of measurements: what sessions of another one do is not looked at
 	version byte               // of the PROXY header that clients come with through the server that is measured
 	live    map[*nodeConn]bool // sessions of clients
 	moved   func(bytes int)    // what has come from clients in bulk; nil: nobody counts it
@@ -33,7 +34,7 @@ type manners struct {
 const greeting = "* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n"
 
 func newNode(l *raw.Loop) (*node, error) {
-	n := &node{loop: l, ports: map[manners]uint16{}, live: map[*nodeConn]bool{}}
+	n := &node{loop: l, ports: map[manners]uint16{}}
 	var err error
 	if n.file, err = unix.MemfdCreate("text", unix.MFD_CLOEXEC); err != nil {
 		return nil, err
@@ -79,8 +80,9 @@ func (n *node) wrong(err error) {
 
 // began prepares for clients that come through a server.
 func (n *node) began(p *server) {
-	n.err, n.moved, n.sent = nil, nil, 0
-	n.version = 0
+	n.round++
+	n.live = map[*nodeConn]bool{}
+	n.err, n.moved, n.sent, n.version = nil, nil, 0, 0
 	if p.Variant.proxy && !p.Direct() {
 		n.version = proxyVersion(p.Kind)
 	}

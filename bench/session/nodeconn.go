@@ -15,6 +15,7 @@ type nodeConn struct {
 	node    *node
 	fd      int
 	manners manners
+	round   int    // of the node's, in which its client came
 	from    origin // of its PROXY header
 	in      []byte // not understood yet
 	out     []byte // not sent yet
@@ -37,7 +38,9 @@ func (c *nodeConn) Ready(events uint32) {
 		return
 	case io.EOF, unix.ECONNRESET, unix.EPIPE:
 	default:
-		c.node.wrong(err)
+		if c.round == c.node.round {
+			c.node.wrong(err)
+		}
 	}
 	delete(c.node.live, c)
 	c.node.loop.Close(c.fd)
@@ -143,7 +146,7 @@ func (c *nodeConn) begin() error {
 			return err
 		}
 	}
-	c.node.live[c] = true
+	c.node.live[c], c.round = true, c.node.round
 	switch c.command.verb {
 	case say:
 		c.answer()
