@@ -23,7 +23,7 @@ type bench struct {
 }
 
 // mostFiles are enough for both ends of 50,000 sessions.
-const mostFiles = 2*50_000 + spareFiles
+const mostFiles = 2*(50_000+crowd) + spareFiles
 
 func main() { beside.Main(beside.Flags(), mostFiles, prepare) }
 
