@@ -205,10 +205,9 @@ func (s *Server) Kill(f Filter) int {
 
 func (s *session) kill(f *Filter) bool {
 	if l := s.relay.Load(); l != nil {
-		if !f.has(s.backend, s.source) {
+		if !f.has(s.backend, s.source) || s.killed.Swap(true) { // one that was killed already is on its way out
 			return false
 		}
-		s.killed.Store(true)
 		l.Close(relay.Cut)
 		return true
 	}

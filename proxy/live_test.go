@@ -57,6 +57,19 @@ func TestListInAnyOrder(t *testing.T) {
 	}
 }
 
+// Who is killed twice is one.
+func TestKilledOnce(t *testing.T) {
+	s := crowd(t, 10)
+	for i, want := range []int{5, 0} {
+		if got := s.Kill(Filter{Subject: routing.Subject{Node: "node-1"}}); got != want {
+			t.Errorf("kill %d = %d, want %d", i+1, got, want)
+		}
+	}
+	if got := s.Kill(Filter{Subject: routing.Subject{Service: "imaps"}}); got != 5 {
+		t.Errorf("of all %d are killed, want those that are left", got)
+	}
+}
+
 // BenchmarkList is a page of a busy balancer.
 func BenchmarkList(b *testing.B) {
 	s := crowd(b, 100_000)
