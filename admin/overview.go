@@ -45,7 +45,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	t := s.Router.Table()
 	o := overview{
 		Cluster: t.Topology().Cluster, Region: t.Topology().Region, Version: s.Version, Since: s.since, Draining: s.unready.Load(),
-		Regions: regionsOf(t), Services: servicesOf(t), Nodes: briefNodes(t, time.Now()),
+		Regions: s.regionRows(t), Services: servicesOf(t), Nodes: briefNodes(t, time.Now()),
 	}
 	for _, n := range o.Nodes {
 		o.Sessions += n.Sessions

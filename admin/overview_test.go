@@ -96,3 +96,21 @@ func BenchmarkOverview(b *testing.B) {
 		b.ReportMetric(float64(w.Body.Len()), "bytes")
 	}
 }
+
+func TestRegionsTellWhatDNSDoes(t *testing.T) {
+	s := &Server{Router: routing.NewRouter(load(t, topology), slog.New(slog.DiscardHandler))}
+	s.Sends = func(tell func(from, name, to string)) {
+		tell("eu", "imap.mail.example.org", "us")
+		tell("us", "imap.mail.example.org", "us")
+		tell("gone", "imap.mail.example.org", "us") // of a table that is older or newer
+	}
+	var told []string
+	for _, r := range s.regionRows(s.Router.Table()) {
+		for _, d := range r.DNS {
+			told = append(told, r.Name+": "+d.Name+" -> "+d.To)
+		}
+	}
+	if got, want := strings.Join(told, "; "), "eu: imap.mail.example.org -> us; us: imap.mail.example.org -> us"; got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+}

@@ -41,6 +41,8 @@ type Server struct {
 	Deny  func([]Denial)
 	Drain func(ctx context.Context, s routing.Subject, within time.Duration, tell func(Drained)) Drained
 
+	Sends func(tell func(fromRegion, name, toRegion string)) // where DNS sends whom; nil: there is none
+
 	// The process. nil: it does not do so.
 	Reload   func(context.Context) (result, why string, err error) // why: the file was not applied; err: nothing is known
 	Stop     func(within time.Duration)                            // begins the end

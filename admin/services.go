@@ -97,6 +97,13 @@ type regionRow struct {
 	Sessions  int64            `json:"sessions"`
 	Services  []regionShare    `json:"services"`
 	Marks     []markRow        `json:"marks"`
+	DNS       []sentRow        `json:"dns,omitempty"`
+}
+
+// sentRow is where DNS sends the clients of a region for a name.
+type sentRow struct {
+	Name string `json:"name"`
+	To   string `json:"to"`
 }
 
 // regionShare is a service of a region.
@@ -106,7 +113,23 @@ type regionShare struct {
 }
 
 func (s *Server) regions(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, map[string]any{"regions": regionsOf(s.Router.Table())})
+	answer(w, r, map[string]any{"regions": s.regionRows(s.Router.Table())})
+}
+
+// regionRows are the regions, with what DNS makes of them.
+func (s *Server) regionRows(t *routing.Table) []*regionRow {
+	rows := regionsOf(t)
+	if s.Sends == nil {
+		return rows
+	}
+	s.Sends(func(from, name, to string) {
+		for _, row := range rows {
+			if row.Name == from {
+				row.DNS = append(row.DNS, sentRow{name, to})
+			}
+		}
+	})
+	return rows
 }
 
 func regionsOf(t *routing.Table) []*regionRow {

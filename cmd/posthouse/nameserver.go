@@ -211,3 +211,14 @@ func identity(region string) string {
 	}
 	return region + " " + host
 }
+
+// Sends tells where DNS sends the clients of each region now.
+func (n *nameServer) Sends(tell func(from, name, to string)) {
+	d := n.server.Data()
+	if d == nil {
+		return
+	}
+	for _, s := range d.Sends() {
+		tell(s.From, s.Name, s.To)
+	}
+}

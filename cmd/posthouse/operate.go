@@ -14,6 +14,7 @@ func (b *balancer) newAdmin() *admin.Server {
 	s := &admin.Server{
 		Router: b.router, Metrics: b.registry, Log: b.log, Events: b.events, Version: version(),
 		List: b.list, Kill: b.kill, Deny: b.deny, Drain: b.drain, Explain: b.explain, Waiting: b.names.Waiting,
+		Sends: b.names.Sends,
 	}
 	s.Drainage = admin.NewMetrics(b.registry, s)
 	return s
