@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/netip"
 	"time"
@@ -28,6 +29,7 @@ type outcome struct {
 	capabilities []string
 	version      string
 	expiry       time.Time
+	leaf         *x509.Certificate // that was shown
 	undav        bool   // OPTIONS succeeded without a word of WebDAV
 	transcript   string // of a failed one
 	took         time.Duration

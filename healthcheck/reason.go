@@ -17,6 +17,13 @@ import (
 type failure struct {
 	reason string
 	ours   bool // our own fault: it says nothing of the node
+	kind   Kind
+}
+
+// as notes the kind of a failure.
+func (f *failure) as(k Kind) *failure {
+	f.kind = k
+	return f
 }
 
 func (f *failure) Error() string { return f.reason }
@@ -32,15 +39,19 @@ func (s *spec) unconnected(err error) *failure {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) || timedOut(err):
-		return failed("connect: no answer within %v", s.timeout)
+		return failed("connect: no answer within %v", s.timeout).as(Unreachable)
 	case errors.As(err, &op):
 		err = op.Err
 	}
 	var sys syscall.Errno
 	if errors.As(err, &sys) {
-		return &failure{reason: "connect: " + sys.Error(), ours: ours(err)}
+		kind := Unreachable
+		if sys == syscall.ECONNREFUSED {
+			kind = Refused
+		}
+		return &failure{reason: "connect: " + sys.Error(), ours: ours(err), kind: kind}
 	}
-	return failed("connect: %v", err)
+	return failed("connect: %v", err).as(Unreachable)
 }
 
 // unshaken words a TLS handshake that failed after the node had said `heard` bytes.
@@ -49,15 +60,15 @@ func (s *spec) unshaken(err error, heard int) *failure {
 	var distrust *tls.CertificateVerificationError
 	switch {
 	case hungUp(err) && heard == 0:
-		return failed("hung up during the TLS handshake without a word: %s%s", banned, s.proxyDoubt())
+		return failed("hung up during the TLS handshake without a word: %s%s", banned, s.proxyDoubt()).as(Closed)
 	case timedOut(err):
-		return failed("no TLS handshake within %v%s", s.timeout, s.proxyDoubt())
+		return failed("no TLS handshake within %v%s", s.timeout, s.proxyDoubt()).as(Silent)
 	case errors.As(err, &record):
 		return failed("no TLS on port %d: it speaks something else%s", s.port, s.proxyDoubt())
 	case hungUp(err):
 		return failed("hung up in the middle of the TLS handshake%s", s.proxyDoubt())
 	case errors.As(err, &distrust):
-		return failed("its certificate is not accepted (tls.node_ca, node_name): %v", distrust.Err)
+		return failed("its certificate is not accepted (tls.node_ca, node_name): %v", distrust.Err).as(Untrusted)
 	}
 	return failed("TLS handshake: %v%s", err, s.proxyDoubt())
 }
@@ -66,11 +77,11 @@ func (s *spec) unshaken(err error, heard int) *failure {
 func (s *spec) ungreeted(err error, heard int) *failure {
 	switch {
 	case hungUp(err) && heard == 0:
-		return failed("accepted and hung up without a word: %s%s", banned, s.proxyDoubt())
+		return failed("accepted and hung up without a word: %s%s", banned, s.proxyDoubt()).as(Closed)
 	case hungUp(err):
 		return failed("hung up in the middle of its greeting")
 	case timedOut(err) && heard == 0:
-		return failed("no greeting within %v%s", s.timeout, s.proxyDoubt())
+		return failed("no greeting within %v%s", s.timeout, s.proxyDoubt()).as(Silent)
 	case timedOut(err):
 		return failed("half a greeting within %v", s.timeout)
 	case errors.Is(err, wire.ErrSyntax):
@@ -124,11 +135,11 @@ func (d *dialogue) unheard(err error, said []byte) *failure {
 	case errors.Is(err, errNotHTTP):
 		return failed("its answer to %s is not HTTP/1%s", d.ask, d.otherwise(said))
 	case hungUp(err) && len(said) == 0:
-		return failed("hung up without an answer to %s: %s%s", d.ask, banned, doubt)
+		return failed("hung up without an answer to %s: %s%s", d.ask, banned, doubt).as(Closed)
 	case hungUp(err):
 		return failed("hung up in the middle of its answer to %s", d.ask)
 	case timedOut(err) && len(said) == 0:
-		return failed("no answer to %s within %v%s", d.ask, d.timeout, doubt)
+		return failed("no answer to %s within %v%s", d.ask, d.timeout, doubt).as(Silent)
 	case timedOut(err):
 		return failed("half an answer to %s within %v", d.ask, d.timeout)
 	}

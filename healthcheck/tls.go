@@ -26,7 +26,7 @@ func (d *dialogue) handshake() *failure {
 	}
 	d.out.greeting = d.raw.first.Sub(d.begun) // what a session waits for: the first byte after the hello
 	if certs := d.secure.ConnectionState().PeerCertificates; len(certs) > 0 {
-		d.out.expiry = certs[0].NotAfter
+		d.out.expiry, d.out.leaf = certs[0].NotAfter, certs[0]
 	}
 	return nil
 }

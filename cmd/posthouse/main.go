@@ -28,6 +28,7 @@ type program struct {
 	Import  importCmd  `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
 	Init    initCmd    `cmd:"" help:"Write a topology to start with."`
 	DNS     dnsCmd     `cmd:"" name:"dns" help:"Print records for a zone elsewhere, make keys."`
+	Doctor  doctorCmd  `cmd:"" help:"Connect to the nodes as serve would and say what is wrong."`
 	Status  statusCmd  `cmd:"" help:"Show what a running balancer knows and does."`
 	Drain   drainCmd   `cmd:"" help:"Take a node, region or service out of use, or end the balancer."`
 	Resume  resumeCmd  `cmd:"" help:"Take back a drain."`
