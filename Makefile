@@ -5,7 +5,7 @@ RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 VET     := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test unit race e2e fuzz bench bench-dns bench-http bench-session lint
+.PHONY: man build test unit race e2e fuzz bench bench-dns bench-http bench-session lint
 
 build: # a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o posthouse ./cmd/posthouse
@@ -43,6 +43,9 @@ bench-http: # HTTP beside nginx and HAProxy from Debian, as ratios in one run
 
 bench-session: # sessions beside nginx (stream) and HAProxy from Debian
 	sh bench/install && $(GO) run ./bench/session
+
+man: # docs/posthouse.1, from what --help says; a test keeps it in step
+	env -u POSTHOUSE_ADMIN $(GO) run ./cmd/posthouse man > docs/posthouse.1
 
 lint:
 	test -z "$$(gofmt -l .)"

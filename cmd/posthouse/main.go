@@ -21,22 +21,24 @@ const (
 
 // program is the command line; each command has a file of its own.
 type program struct {
-	Serve   serveCmd   `cmd:"" help:"Run the balancer: listen, probe, route, and follow the topology file."`
-	Check   checkCmd   `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
-	Explain explainCmd `cmd:"" help:"Say why a client would get this region and this node."`
-	Plan    planCmd    `cmd:"" help:"Compare two topology files: what a change does to nodes, capacity and sessions."`
-	Import  importCmd  `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
-	Init    initCmd    `cmd:"" help:"Write a topology to start with."`
-	DNS     dnsCmd     `cmd:"" name:"dns" help:"Print records for a zone elsewhere, make keys."`
-	Doctor  doctorCmd  `cmd:"" help:"Connect to the nodes as serve would and say what is wrong."`
-	Status  statusCmd  `cmd:"" help:"Show what a running balancer knows and does."`
-	Drain   drainCmd   `cmd:"" help:"Take a node, region or service out of use, or end the balancer."`
-	Resume  resumeCmd  `cmd:"" help:"Take back a drain."`
-	Reload  reloadCmd  `cmd:"" help:"Have a running balancer read its file now."`
-	Kill    killCmd    `cmd:"" help:"End sessions at once."`
-	Deny    denyCmd    `cmd:"" help:"Keep clients out for a while."`
-	Demo    demoCmd    `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the balancer: listen, probe, route, and follow the topology file."`
+	Check      checkCmd      `cmd:"" help:"Load a topology file as serve does and say what is wrong with it."`
+	Explain    explainCmd    `cmd:"" help:"Say why a client would get this region and this node."`
+	Plan       planCmd       `cmd:"" help:"Compare two topology files: what a change does to nodes, capacity and sessions."`
+	Import     importCmd     `cmd:"" help:"Make a topology from a Stalwart cluster or a haproxy.cfg."`
+	Init       initCmd       `cmd:"" help:"Write a topology to start with."`
+	DNS        dnsCmd        `cmd:"" name:"dns" help:"Print records for a zone elsewhere, make keys."`
+	Doctor     doctorCmd     `cmd:"" help:"Connect to the nodes as serve would and say what is wrong."`
+	Status     statusCmd     `cmd:"" help:"Show what a running balancer knows and does."`
+	Drain      drainCmd      `cmd:"" help:"Take a node, region or service out of use, or end the balancer."`
+	Resume     resumeCmd     `cmd:"" help:"Take back a drain."`
+	Reload     reloadCmd     `cmd:"" help:"Have a running balancer read its file now."`
+	Kill       killCmd       `cmd:"" help:"End sessions at once."`
+	Deny       denyCmd       `cmd:"" help:"Keep clients out for a while."`
+	Demo       demoCmd       `cmd:"" help:"Run a three-region cluster of in-process mail nodes on loopback."`
+	Completion completionCmd `cmd:"" help:"Print a script for bash, zsh or fish."`
+	Man        manCmd        `cmd:"" help:"Print the manual page."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // console is where a command writes for people to read.
