@@ -120,7 +120,7 @@ func (n *naming) locate() (err error) {
 }
 
 func (n *naming) close() {
-	if n.database != nil {
+	if n != nil && n.database != nil {
 		n.database.Close()
 	}
 }

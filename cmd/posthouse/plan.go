@@ -21,8 +21,8 @@ type planCmd struct {
 func (planCmd) Help() string {
 	return `Prints which nodes and services come, go and change, what each pool (a service in a region) gains or loses, and what
 part of its sessions would move to another node. For client-hash and account-hash that is found by routing 10,000 clients
-by both files; elsewhere only the sessions on nodes that leave must move, and their part is estimated by weight. No node
-is asked: all count as up.
+by both files; elsewhere only the sessions on nodes that leave must move, and their part is estimated by weight. For each
+name that DNS answers by region: what part of the IPv4 networks would get another one. No node is asked: all count as up.
 
 Example: posthouse plan running.yaml next.yaml --budget 20`
 }
@@ -38,11 +38,15 @@ func (cmd planCmd) Run(c console) error {
 	}
 	step := newProgress(c.err)
 	plan := routing.NewPlan(old, next, func(done float64) { step.at("routing clients by both files: %.0f %%", 100*done) })
+	names, err := planNames(old, next, step)
 	step.end()
+	if err != nil {
+		return err
+	}
 	if cmd.JSON {
-		err = printJSON(c.out, planned{plan, plan.Most()})
+		err = printJSON(c.out, planned{plan, plan.Most(), names})
 	} else {
-		err = printPlan(c.out, plan)
+		err = printPlan(c.out, plan, names)
 	}
 	if err != nil || cmd.Budget == nil || plan.Most() <= *cmd.Budget {
 		return err
@@ -56,7 +60,8 @@ func anyRegion(path string) (*config.Topology, error) { return config.Load(path,
 // planned is a plan as JSON has it.
 type planned struct {
 	routing.Plan
-	Most float64 `json:"most"`
+	Most  float64    `json:"most"`
+	Names []namePlan `json:"names,omitempty"`
 }
 
 // overBudget ends a command with exitUsage.
@@ -66,9 +71,9 @@ func (e overBudget) Error() string {
 	return fmt.Sprintf("over budget: %s of a pool's sessions would move, %s are allowed", percent(e.moves), percent(e.budget))
 }
 
-func printPlan(w io.Writer, p routing.Plan) error {
-	if p.Nodes.Empty() && p.Services.Empty() && len(p.Pools) == 0 {
-		_, err := fmt.Fprintln(w, "no node, service or pool changes")
+func printPlan(w io.Writer, p routing.Plan, names []namePlan) error {
+	if p.Nodes.Empty() && p.Services.Empty() && len(p.Pools)+len(names) == 0 {
+		_, err := fmt.Fprintln(w, "no node, service, pool or name changes")
 		return err
 	}
 	printDifferences(w, "nodes", p.Nodes)
@@ -76,8 +81,17 @@ func printPlan(w io.Writer, p routing.Plan) error {
 	for _, held := range p.Held {
 		fmt.Fprintf(w, "held      %s\n", held)
 	}
+	printPools(w, p)
+	if len(names) > 0 && (len(p.Pools) > 0 || !p.Nodes.Empty() || !p.Services.Empty()) {
+		fmt.Fprintln(w)
+	}
+	printNames(w, names)
+	return nil
+}
+
+func printPools(w io.Writer, p routing.Plan) {
 	if len(p.Pools) == 0 {
-		return nil
+		return
 	}
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -89,7 +103,6 @@ func printPlan(w io.Writer, p routing.Plan) error {
 	if p.Same > 0 {
 		fmt.Fprintf(w, "\n%s as before\n", count(p.Same, "pool"))
 	}
-	return nil
 }
 
 // printDifferences prints a line for each way in which something differs.
