@@ -30,8 +30,8 @@ type outcome struct {
 	version      string
 	expiry       time.Time
 	leaf         *x509.Certificate // that was shown
-	undav        bool   // OPTIONS succeeded without a word of WebDAV
-	transcript   string // of a failed one
+	undav        bool              // OPTIONS succeeded without a word of WebDAV
+	transcript   string            // of a failed one
 	took         time.Duration
 }
 
