@@ -40,6 +40,8 @@ type nameServer struct {
 	begun    chan struct{} // closed when there is a loader
 	zones    *geodns.Zones // in effect as soon as places fits
 	topology *config.Topology
+	sources  string // how the files looked that zones are made of, when they were read last
+	prepared bool   // there is a change that is neither committed nor aborted
 	places   *nearest.Geography
 	placed   *config.Topology // that places stands for
 }
@@ -66,6 +68,7 @@ type nameChange struct {
 	topology  *config.Topology
 	zones     *geodns.Zones
 	serial    serial
+	sources   string
 	loader    *nearest.Loader
 	addresses *geodns.Change
 }
@@ -74,7 +77,8 @@ type nameChange struct {
 func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c := &nameChange{names: n, topology: t, loader: n.loader}
+	// The sources are older than what is read: a change in between is seen at the next look.
+	c := &nameChange{names: n, topology: t, loader: n.loader, sources: geodns.Sources(t)}
 	var err error
 	if c.serial, err = n.serial.next(t.StateDir); err != nil {
 		return nil, err
@@ -89,22 +93,26 @@ func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
 		c.loader.Ready = n.place
 	}
 	c.addresses, err = n.server.Prepare(t)
+	n.prepared = err == nil
 	return c, err
 }
 
 // Abort forgets the change.
-func (c *nameChange) Abort() { c.addresses.Abort() }
+func (c *nameChange) Abort() {
+	c.names.mu.Lock()
+	defer c.names.mu.Unlock()
+	c.names.prepared = false
+	c.addresses.Abort()
+}
 
 // Commit puts the change into effect, as soon as the geography is that of its regions; until then answers are what they were.
 func (c *nameChange) Commit() {
 	n := c.names
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.zones, n.topology, n.serial = c.zones, c.topology, c.serial
+	n.zones, n.topology, n.serial, n.sources, n.prepared = c.zones, c.topology, c.serial, c.sources, false
 	if c.topology.DNS != nil {
-		if err := c.serial.keep(c.topology.StateDir); err != nil {
-			n.log.Error("dns: the serial is not remembered: after a restart it may not grow", "why", err.Error())
-		}
+		n.keepSerial()
 	}
 	switch {
 	case c.loader == nil:
@@ -148,6 +156,7 @@ func (n *nameServer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.server.Run(ctx) })
 	group.Go(func() error { return n.health.Run(ctx) })
+	group.Go(func() error { return n.follow(ctx) })
 	group.Go(func() error {
 		select {
 		case <-n.begun:
