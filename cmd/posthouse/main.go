@@ -32,6 +32,7 @@ type program struct {
 	Status     statusCmd     `cmd:"" help:"Show what a running balancer knows and does."`
 	Drain      drainCmd      `cmd:"" help:"Take a node, region or service out of use, or end the balancer."`
 	Resume     resumeCmd     `cmd:"" help:"Take back a drain."`
+	Weigh      weighCmd      `cmd:"" help:"Give a node another weight."`
 	Reload     reloadCmd     `cmd:"" help:"Have a running balancer read its file now."`
 	Kill       killCmd       `cmd:"" help:"End sessions at once."`
 	Deny       denyCmd       `cmd:"" help:"Keep clients out for a while."`

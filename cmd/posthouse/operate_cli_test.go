@@ -48,6 +48,11 @@ func TestOperateByCommands(t *testing.T) {
 	s.must(`^node node-1 is active\n$`, "resume", "node", "node-1")
 	s.must(`there was no mark to take back`, "resume", "node", "node-1")
 
+	s.must(`^node node-1 has the weight 3\n$`, "weigh", "node-1", "3")
+	s.must(`default 4/4`, "status")
+	s.must(`^node node-1 has the weight of the file again\n$`, "weigh", "node-1", "--undo")
+	s.must(`default 2/2`, "status")
+
 	s.must(`^\d+ sessions? ended\n$`, "kill", "--node", "node-2")
 	poll(t, "the sessions to end", func() bool {
 		_, out, _ := s.ph("status", "--all")
@@ -85,6 +90,12 @@ func TestOperateRefusals(t *testing.T) {
 		{"drain node", "say what"},
 		{"drain process node-1", "say what"},
 		{"resume region eu", `no region "eu"`},
+		{"weigh node-7 1", `no node "node-7"`},
+		{"weigh node-1", "say a weight, or --undo"},
+		{"weigh node-1 3 --undo", "say a weight, or --undo"},
+		{"weigh node-1 100000000", "from 0 to"},
+		{"weigh node-1 1 --service smtp", `does not run "smtp"`},
+		{"weigh --service imap", "say which node"},
 		{"kill", "say which sessions"},
 		{"kill --client nobody", "want an address or a network"},
 		{"deny 0.0.0.0/0", "too wide"},
