@@ -57,11 +57,27 @@ func (h *Health) View(z *Zones, t *routing.Table) *View {
 	h.forget(t.Topology())
 	h.recall()
 	v := h.raw(z, t)
-	if verdict := h.doubt.weigh(z, t.Topology(), v, time.Now()); verdict != "" {
-		h.Log.Warn(verdict)
-	}
+	h.tell(h.doubt.weigh(z, t.Topology(), v, time.Now()))
 	h.memory.note(t, h.fronts)
 	return v
+}
+
+// tell says what was thought of a doubt, if anything was. The caller holds mu.
+func (h *Health) tell(verdict string) {
+	switch {
+	case verdict == "":
+	case h.doubt.until.IsZero():
+		h.Log.Warn(verdict, "event", "dns-doubt-over")
+	default:
+		h.Log.Warn(verdict, "event", "dns-doubt")
+	}
+}
+
+// doubts says whether a loss is not believed for the time being.
+func (h *Health) doubts(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return now.Before(h.doubt.until)
 }
 
 // Run keeps what is known in the topology's state_dir until ctx ends, and asks for another View when a doubt ends.

@@ -3,6 +3,7 @@ package geodns
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"posthouse/config"
 	"posthouse/routing"
@@ -220,9 +223,23 @@ func TestAddressesOfBalancers(t *testing.T) {
 	}
 }
 
+// doubting is the gauge of a responder's doubt, and how many times it said that one began and ended.
+func (r *responder) doubting(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 || families[0].GetName() != "posthouse_dns_doubt" {
+		t.Fatalf("gathered %v, %v", families, err)
+	}
+	said := r.log.String()
+	over := strings.Count(said, "event=dns-doubt-over")
+	return fmt.Sprintf("%v, %d begun, %d over", families[0].GetMetric()[0].GetGauge().GetValue(), strings.Count(said, "event=dns-doubt")-over, over)
+}
+
 func TestSelfDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResponder(t, testTopology)
+		registry := prometheus.NewRegistry()
+		r.Register(registry)
 		r.set("us-", "imaps", config.Down) // before
 		expect := func(after time.Duration, want string) {
 			t.Helper()
@@ -231,18 +248,27 @@ func TestSelfDoubt(t *testing.T) {
 				t.Errorf("%q, want %q\n%s", got, want, &r.log)
 			}
 		}
+		doubting := func(want string) {
+			t.Helper()
+			if got := r.doubting(t, registry); got != want {
+				t.Errorf("%s; want %s\n%s", got, want, &r.log)
+			}
+		}
 		expect(0, "eu us ap ch, eu -us -ap ch")
 		r.fell("us")
 		expect(0, "eu -us ap ch, eu -us -ap ch")
 		r.fell("ch")
 		expect(5*time.Second, "eu -us ap -ch, eu -us -ap -ch")
+		doubting("0, 0 begun, 0 over")
 		r.fell("ap")
 		expect(5*time.Second, "eu us! ap! ch!, eu -us! -ap! ch!") // all that we see of the others is gone
 		expect(4*time.Minute, "eu us! ap! ch!, eu -us! -ap! ch!")
 		if n := strings.Count(r.log.String(), "more likely our own network"); n != 1 {
 			t.Errorf("the doubt is said %d times:\n%s", n, &r.log)
 		}
+		doubting("1, 1 begun, 0 over")
 		expect(time.Minute, "eu -us -ap -ch, eu -us -ap -ch") // believed
+		doubting("0, 1 begun, 1 over")
 		expect(time.Hour, "eu -us -ap -ch, eu -us -ap -ch")
 		r.set("ap-1", "smtp", config.Up)
 		expect(0, "eu -us ap -ch, eu -us -ap -ch")
@@ -283,6 +309,8 @@ func TestNoSelfDoubt(t *testing.T) {
 func TestDoubtOutlivesReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResponder(t, testTopology)
+		registry := prometheus.NewRegistry()
+		r.Register(registry)
 		r.set("us-", "imaps", config.Down)
 		r.view()
 		r.fell("us")
@@ -304,6 +332,9 @@ func TestDoubtOutlivesReload(t *testing.T) {
 		r.set("us-1", "smtp", config.Up)
 		if got := r.told("mx"); got != "eu us -ap -ch" {
 			t.Errorf("one is back: %q", got)
+		}
+		if got := r.doubting(t, registry); got != "0, 1 begun, 1 over" {
+			t.Errorf("one is back: %s\n%s", got, &r.log)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,6 +70,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m.slipped, m.dropped = m.limited.WithLabelValues("slipped"), m.limited.WithLabelValues("dropped")
 	r.MustRegister(m, m.limited, m.unanswered, m.conns, m.refused)
 	return m
+}
+
+// Register registers the metric of a Health.
+func (h *Health) Register(r prometheus.Registerer) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "posthouse_dns_doubt",
+		Help: "1 while all other regions seem to have fallen at once, which is not believed for some minutes: more likely our own network is cut off.",
+	}, func() float64 {
+		if h.doubts(time.Now()) {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // series is the count of one kind of answers, the same one as long as it is not forgotten.

@@ -31,6 +31,7 @@ type nameServer struct {
 	router *routing.Router
 	server *geodns.Server
 	health *geodns.Health
+	geoip  *nearest.Metrics
 
 	changed chan struct{} // that there is other data to be made
 
@@ -50,6 +51,8 @@ func newNameServer(log *slog.Logger, registry prometheus.Registerer, router *rou
 	n := &nameServer{log: log, router: router, changed: make(chan struct{}, 1), begun: make(chan struct{})}
 	n.server = &geodns.Server{Log: log, Metrics: geodns.NewMetrics(registry)}
 	n.health = &geodns.Health{Log: log, Changed: n.wake, Kept: keptHealth, Keep: keepHealth}
+	n.health.Register(registry)
+	n.geoip = nearest.NewMetrics(registry)
 	router.Published = n.wake
 	return n
 }
@@ -90,7 +93,7 @@ func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
 		if c.loader, err = nearest.NewLoader(t, n.log); err != nil {
 			return nil, err
 		}
-		c.loader.Ready = n.place
+		c.loader.Ready, c.loader.Metrics = n.place, n.geoip
 	}
 	c.addresses, err = n.server.Prepare(t)
 	n.prepared = err == nil

@@ -20,7 +20,8 @@ const look = time.Second
 type Loader struct {
 	// Ready is told, from Run's goroutine, of every topology that a geography stands for: at the start and after Use, when
 	// regions or pins have changed after the second or two that reading takes, else at once; and when the database changed.
-	Ready func(*config.Topology, *Geography)
+	Ready   func(*config.Topology, *Geography)
+	Metrics *Metrics
 
 	log  *slog.Logger
 	wake chan struct{}
@@ -121,13 +122,15 @@ func (l *Loader) load(next source) error {
 	if err != nil {
 		l.failed = next
 		if l.current != nil {
-			l.log.Error("geoip not loaded, the last one stays in effect", "path", next.path, "error", err)
+			l.log.Error("geoip not loaded, the last one stays in effect", "event", "geoip-refused", "path", next.path, "why", err.Error())
+			l.Metrics.refuse()
 		}
 		return err
 	}
 	l.current, l.of, l.failed, l.shown = g, next, source{}, nil
+	l.Metrics.load(g, next.path != "")
 	if next.path != "" {
-		l.log.Info("geoip loaded", "path", next.path, "networks", g.Networks(), "orders", g.Orders(),
+		l.log.Info("geoip loaded", "event", "geoip-loaded", "path", next.path, "networks", g.Networks(), "orders", g.Orders(),
 			"took", time.Since(begun).Round(time.Millisecond))
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
 	"posthouse/config"
@@ -39,6 +41,7 @@ func play(t *testing.T, topology *config.Topology, content []byte) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Metrics = NewMetrics(prometheus.NewRegistry())
 	l.Ready = func(at *config.Topology, g *Geography) {
 		order, _ := g.Lookup(netip.MustParseAddr("192.0.2.1"))
 		s.told = append(s.told, at.Cluster+":"+at.Regions[g.Order(order)[0]].Name)
@@ -71,6 +74,18 @@ func (s *stage) expect(t *testing.T, after time.Duration, want string) {
 	}
 }
 
+// counts is what the metrics are to say. A database in effect was loaded within the bubble's time.
+func (s *stage) counts(t *testing.T, networks, refused float64) {
+	t.Helper()
+	m := s.Metrics
+	if n, r := testutil.ToFloat64(m.networks), testutil.ToFloat64(m.refused); n != networks || r != refused {
+		t.Errorf("%v networks, %v refused; want %v, %v", n, r, networks, refused)
+	}
+	if loaded := testutil.ToFloat64(m.loaded); (loaded > 0) != (networks > 0) || loaded > float64(time.Now().Unix()) {
+		t.Errorf("loaded at %v with %v networks", loaded, networks)
+	}
+}
+
 func inCluster(name string, t *config.Topology) *config.Topology {
 	t.Cluster = name
 	return t
@@ -96,8 +111,14 @@ func TestLoaderFollowsFileAndTopology(t *testing.T) {
 		if n := strings.Count(s.log.String(), "geoip not loaded"); n != 2 || !strings.Contains(s.log.String(), s.path) {
 			t.Errorf("a broken file was said %d times for two topologies:\n%s", n, &s.log)
 		}
+		s.counts(t, 1, 2)
 		s.write(t, brazilian)
 		s.expect(t, 3*time.Second, "a:eu a:sa a:sa a:sa")
+		for event, times := range map[string]int{"geoip-loaded": 3, "geoip-refused": 2} {
+			if n := strings.Count(s.log.String(), "event="+event); n != times {
+				t.Errorf("%s was said %d times, want %d:\n%s", event, n, times, &s.log)
+			}
+		}
 
 		pinned := inCluster("b", world())
 		pinned.DNS = first.DNS
@@ -111,6 +132,7 @@ func TestLoaderFollowsFileAndTopology(t *testing.T) {
 		none := inCluster("d", world())
 		s.Use(none)
 		s.expect(t, 2*time.Second, "a:eu a:sa a:sa a:sa b:ap c:ap d:eu")
+		s.counts(t, 0, 2)
 	})
 }
 
