@@ -27,7 +27,7 @@ type demoCmd struct {
 	Dir      string        `placeholder:"PATH" help:"Keep the files of the demo (topology.yaml, balancers.log, certificates) in this directory; default: a temporary one, removed at the end."`
 	BasePort int           `default:"10000" placeholder:"PORT" help:"Where the ports of the demo begin (${default}); taken ones are stepped over."`
 	Chaos    time.Duration `default:"20s" placeholder:"TIME" help:"How often a node dies or freezes, for half that time (${default}); 0s leaves them alone."`
-	For      time.Duration `placeholder:"TIME" help:"End after this time; default: on Ctrl-C."`
+	For      time.Duration `placeholder:"TIME" help:"End so long after the banner; default: on Ctrl-C."`
 }
 
 func (demoCmd) Help() string {
@@ -42,11 +42,6 @@ func (cmd demoCmd) Run(c console) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	if cmd.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, cmd.For)
-		defer cancel()
-	}
 	return cmd.play(ctx, newDemoEvents(c.out))
 }
 
@@ -87,7 +82,7 @@ func (cmd demoCmd) play(ctx context.Context, events *demoEvents) error {
 		return err
 	}
 	defer d.killNodes()
-	if err := d.run(ctx, cmd.Chaos); err != nil {
+	if err := d.run(ctx, cmd); err != nil {
 		return err
 	}
 	events.say("demo", "ended after %s: %s", time.Since(began).Round(time.Second), &d.tally)
@@ -146,7 +141,7 @@ func (d *demo) killNodes() {
 }
 
 // run is the balancers around everything that happens: they come first, and drain when all else has ended.
-func (d *demo) run(ctx context.Context, chaos time.Duration) error {
+func (d *demo) run(ctx context.Context, cmd demoCmd) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	balancers, serving := errgroup.WithContext(serving)
@@ -156,24 +151,29 @@ func (d *demo) run(ctx context.Context, chaos time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(serving, cancel)() // a balancer that failed ends the demo
-	err := d.happen(ctx, chaos)
+	err := d.happen(ctx, cmd)
 	stop()
 	return errors.Join(balancers.Wait(), err)
 }
 
-// happen waits for the balancers, prints the banner and lets things happen until ctx ends.
-func (d *demo) happen(ctx context.Context, chaos time.Duration) error {
+// happen waits for the balancers, prints the banner and lets things happen until ctx or the time that is given ends.
+func (d *demo) happen(ctx context.Context, cmd demoCmd) error {
 	if err := d.await(ctx); err != nil {
 		return ended(ctx, err)
 	}
-	d.events.print(d.cluster.banner(filepath.Dir(d.source.Path), chaos))
+	d.events.print(d.cluster.banner(filepath.Dir(d.source.Path), cmd.Chaos))
+	if cmd.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmd.For)
+		defer cancel()
+	}
 	actors, ctx := errgroup.WithContext(ctx)
 	actors.Go(func() error { return d.follow(ctx) })
 	actors.Go(func() error { return d.observe(ctx) })
 	actors.Go(func() error { return d.visit(ctx) })
 	d.idle(ctx, actors)
-	if chaos > 0 {
-		actors.Go(func() error { return d.chaos(ctx, chaos) })
+	if cmd.Chaos > 0 {
+		actors.Go(func() error { return d.chaos(ctx, cmd.Chaos) })
 	}
 	return ended(ctx, actors.Wait())
 }

@@ -86,6 +86,7 @@ func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", temp)
 	s, end := playing(t, demoCmd{BasePort: 10000, Chaos: 5 * time.Second})
 
+	s.await(t, `(?m)^\S+ imaps +eu -> eu-\d   us -> us-\d   ap -> ap-\d$`)
 	s.await(t, `chaos +eu-1 killed`)
 	s.await(t, `eu +probes: eu-1 down \(.*\)`)
 	s.await(t, `chaos +eu-1 started again`)
