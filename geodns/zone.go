@@ -61,6 +61,9 @@ func NewZones(t *config.Topology, serial uint32) (*Zones, error) {
 	return z, nil
 }
 
+// Topology is what the zones were made from.
+func (z *Zones) Topology() *config.Topology { return z.topology }
+
 // readKeys reads the keys of a zone, if zones are signed.
 func (z *Zones) readKeys(zone *Zone) error {
 	dir := z.topology.DNS.KeyDir

@@ -36,15 +36,16 @@ Exits with 1 if a service that was asked for finds no node for the client. With 
 
 Example: posthouse explain --config topology.yaml --client 203.0.113.7 --service imaps --down eu-3,eu-4
 Example: posthouse explain --config topology.yaml --client 203.0.113.7 --name imap.mail.example.org --type AAAA
-Example: posthouse explain --live --client 203.0.113.7 --service imaps`
+Example: posthouse explain --live --client 203.0.113.7 --service imaps
+Example: posthouse explain --live --client 203.0.113.7 --name imap.mail.example.org`
 }
 
 func (cmd explainCmd) Run(c console) error {
 	switch {
-	case cmd.Live && cmd.Name != "":
-		return errors.New("--name is answered from a file: a running balancer is asked with dig")
 	case cmd.Name != "" && (cmd.Service != "" || cmd.Account != ""):
 		return errors.New("--name asks DNS, which knows neither --service nor --account")
+	case cmd.Live && cmd.Name != "":
+		return cmd.askName(c)
 	case cmd.Live:
 		return cmd.askBalancer(c)
 	case cmd.Config == "":

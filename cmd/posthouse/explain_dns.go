@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/netip"
@@ -17,14 +18,13 @@ import (
 	"posthouse/routing"
 )
 
-// naming is a question of DNS, apart from the client.
+// naming is a question of DNS, apart from the client, and what it is answered from.
 type naming struct {
 	name      string // in full
 	qtype     uint16
-	topology  *config.Topology
 	data      *geodns.Data
 	geography *nearest.Geography
-	database  *nearest.File // nil: there is none
+	database  *nearest.File // nil: there is none, or it is not at hand
 	json      bool
 }
 
@@ -39,7 +39,8 @@ type named struct {
 
 // whereabouts is where a client is, and which rule makes which regions near.
 type whereabouts struct {
-	Database  bool         `json:"database"` // there is one
+	Database  bool         `json:"database"`         // there is one
+	Merged    bool         `json:"merged,omitempty"` // but nothing of it is at hand apart from the order
 	Rule      string       `json:"rule"`
 	Pin       string       `json:"pin,omitempty"`
 	Country   string       `json:"country,omitempty"`
@@ -50,6 +51,8 @@ type whereabouts struct {
 	Order     []string     `json:"order"`
 	Away      []float64    `json:"kilometres,omitempty"` // as the regions in order; -1: not known
 }
+
+var errNoDNS = errors.New("names are asked of DNS, and the topology has no section dns")
 
 // explainName answers for --name.
 func (cmd explainCmd) explainName(t *config.Topology, down map[config.Target]config.Health, c console) error {
@@ -70,34 +73,48 @@ func (cmd explainCmd) explainName(t *config.Topology, down map[config.Target]con
 	if err != nil {
 		return err
 	}
-	if n.json {
-		err = printJSON(c.out, answer)
+	return answer.tell(c.out, n.json)
+}
+
+// tell prints the answer; that there is none is exit 1.
+func (a named) tell(w io.Writer, json bool) (err error) {
+	if json {
+		err = printJSON(w, a)
 	} else {
-		answer.print(c.out)
+		a.print(w)
 	}
-	if err == nil && len(answer.Records) == 0 {
+	if err == nil && len(a.Records) == 0 {
 		err = errSaid
 	}
 	return err
 }
 
-func newNaming(t *config.Topology, name, qtype string, down map[config.Target]config.Health) (n *naming, err error) {
-	if t.DNS == nil {
-		return nil, errors.New("--name asks DNS, and the topology has no section dns")
-	}
-	n = &naming{name: dns.Fqdn(name), topology: t}
+// newQuestion takes name and type as people write them.
+func newQuestion(name, qtype string) (*naming, error) {
+	n := &naming{name: dns.Fqdn(name)}
 	var known bool
 	if n.qtype, known = dns.StringToType[strings.ToUpper(qtype)]; !known {
-		return nil, fmt.Errorf("--type takes A, AAAA, MX or the like, not %q", qtype)
+		return nil, fmt.Errorf("%q is no type of DNS records; A, AAAA, MX and the like are", qtype)
 	}
 	if _, ok := dns.IsDomainName(name); !ok {
-		return nil, fmt.Errorf("--name takes a domain name, not %q", name)
+		return nil, fmt.Errorf("%q is no domain name", name)
+	}
+	return n, nil
+}
+
+func newNaming(t *config.Topology, name, qtype string, down map[config.Target]config.Health) (*naming, error) {
+	if t.DNS == nil {
+		return nil, errNoDNS
+	}
+	n, err := newQuestion(name, qtype)
+	if err != nil {
+		return nil, err
 	}
 	zones, err := geodns.NewZones(t, 1)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.locate(); err != nil {
+	if err := n.locate(t); err != nil {
 		return nil, fmt.Errorf("dns: geoip: %w", err)
 	}
 	n.data = &geodns.Data{Zones: zones, Places: n.geography, View: viewOf(zones, t, down)}
@@ -105,15 +122,15 @@ func newNaming(t *config.Topology, name, qtype string, down map[config.Target]co
 }
 
 // locate reads the database, if there is one.
-func (n *naming) locate() (err error) {
+func (n *naming) locate(t *config.Topology) (err error) {
 	var db *maxminddb.Reader
-	if path := n.topology.DNS.GeoIP; path != "" {
+	if path := t.DNS.GeoIP; path != "" {
 		if n.database, err = nearest.Open(path); err != nil {
 			return err
 		}
 		db = n.database.Reader
 	}
-	if n.geography, err = nearest.New(n.topology, db); err != nil {
+	if n.geography, err = nearest.New(t, db); err != nil {
 		n.close()
 	}
 	return err
@@ -151,14 +168,15 @@ func (n *naming) explain(client netip.Addr) (named, error) {
 
 func (n *naming) where(r nearest.Reason) whereabouts {
 	w := whereabouts{
-		Database: n.database != nil, Rule: string(r.Rule), Pin: r.Pin, Country: r.Place.Country, Continent: r.Place.Continent,
+		Database: n.geography.Networks() > 0, Merged: n.geography.Networks() > 0 && n.database == nil, Rule: string(r.Rule), Pin: r.Pin, Country: r.Place.Country, Continent: r.Place.Continent,
 		Centre: r.Place.Centre, Network: r.Network,
 	}
 	if r.Place.Located {
 		w.Location = &[2]float64{rounded(r.Place.Location.Latitude), rounded(r.Place.Location.Longitude)}
 	}
+	regions := n.data.Zones.Topology().Regions
 	for _, i := range r.Order {
-		w.Order = append(w.Order, n.topology.Regions[i].Name)
+		w.Order = append(w.Order, regions[i].Name)
 		if r.Place.Located {
 			w.Away = append(w.Away, math.Round(r.Kilometres[i]))
 		}

@@ -47,6 +47,8 @@ func (w whereabouts) place() string {
 	switch {
 	case !w.Database:
 		return "is anywhere: there is no geoip"
+	case w.Merged:
+		return "is where geoip has it; explain --config tells where that is"
 	case !w.Network.IsValid():
 		return "is in no network of geoip"
 	}

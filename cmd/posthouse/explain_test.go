@@ -87,3 +87,21 @@ func greetedBy(t *testing.T, front string, from netip.Addr) string {
 	}
 	return greeting
 }
+
+func TestPlaceInWords(t *testing.T) {
+	network := netip.MustParsePrefix("192.0.2.0/24")
+	for _, c := range []struct {
+		where whereabouts
+		want  string
+	}{
+		{whereabouts{}, "is anywhere: there is no geoip"},
+		{whereabouts{Database: true, Merged: true}, "is where geoip has it; explain --config tells where that is"},
+		{whereabouts{Database: true}, "is in no network of geoip"},
+		{whereabouts{Database: true, Network: network, Country: "BR", Location: &[2]float64{-23.55, -46.64}, Centre: true},
+			"is in 192.0.2.0/24, BR, at -23.55, -46.64 (the middle of the country)"},
+	} {
+		if got := c.where.place(); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.where, got, c.want)
+		}
+	}
+}

@@ -144,14 +144,21 @@ func (n *nameServer) Report(target config.Target, h config.Health) {
 	}
 }
 
-// Waiting is why no name can be answered yet, "" if names are answered or are not to be.
-func (n *nameServer) Waiting() string {
+// answers says whether names are to be answered.
+func (n *nameServer) answers() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.topology == nil || n.topology.DNS == nil || n.server.Data() != nil {
+	return n.topology != nil && n.topology.DNS != nil
+}
+
+const waitsForPlaces = "dns waits for its first table of where clients are"
+
+// Waiting is why no name can be answered yet, "" if names are answered or are not to be.
+func (n *nameServer) Waiting() string {
+	if !n.answers() || n.server.Data() != nil {
 		return ""
 	}
-	return "dns waits for its first table of where clients are"
+	return waitsForPlaces
 }
 
 // Run answers until ctx ends.

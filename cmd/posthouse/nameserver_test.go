@@ -144,3 +144,39 @@ func TestServeRefusesATakenNameServer(t *testing.T) {
 		t.Error("the name server in effect is gone")
 	}
 }
+
+// TestExplainNameLive has the balancer tell what it answers at the moment, through a drain and back, and without DNS.
+func TestExplainNameLive(t *testing.T) {
+	s, server := newServed(t, 2), freePort(t)
+	s.write(s.twoRegions(server, ""))
+	s.start()
+	poll(t, "us to be its clients' region", func() bool { return leads(server, "198.51.100.0", "127.0.0.2") })
+	ask := []string{"explain", "--live", "--client", "198.51.100.7", "--name", "imap.mail.example.org"}
+	s.must(`(?s)order +by prefix 198\.51\.100\.0/24: us, eu\n.*region +us can serve imap - answered\n.*\bA 127\.0\.0\.2\n$`, ask...)
+
+	s.must(`^node node-2: ended`, "drain", "node", "node-2", "--within", "50ms")
+	poll(t, "us to be avoided", func() bool { return leads(server, "198.51.100.0", "127.0.0.1") })
+	s.must(`(?s)region +us cannot serve imap: .*region +eu can serve imap - answered\n.*\bA 127\.0\.0\.1\n$`, ask...)
+	s.must(`(?s)"rule": "prefix".*"region": "us",\s+"chosen": false`, append(ask, "--json")...)
+	s.must(`^node node-2 is active\n$`, "resume", "node", "node-2")
+	poll(t, "us to be back", func() bool { return leads(server, "198.51.100.0", "127.0.0.2") })
+	s.must(`\bA 127\.0\.0\.2\n$`, ask...)
+
+	s.must(`\bNS ns1\.mail\.example\.org\.\n$`, "explain", "--live", "--client", "198.51.100.7", "--name", "mail.example.org", "--type", "ns")
+	if code, out, _ := s.ph("explain", "--live", "--client", "198.51.100.7", "--name", "none.mail.example.org"); code != exitNo || !strings.Contains(out, "NXDOMAIN") {
+		t.Errorf("explain of a name that is not there = %d: %s", code, out)
+	}
+	if status, got := s.call("GET", "/api/v1/explain?client=192.0.2.1&name=imap.mail.example.org&type=B"); status != http.StatusBadRequest {
+		t.Errorf("a type that does not exist = %d %v", status, got)
+	}
+	if code, _, errors := s.ph(append(ask, "--bulk", "-")...); code != exitNo || !strings.Contains(errors, "are for files") {
+		t.Errorf("--live --bulk = %d: %s", code, errors)
+	}
+
+	text, _, _ := strings.Cut(s.twoRegions(server, ""), "dns:\n")
+	s.write(text)
+	poll(t, "DNS to be gone", func() bool {
+		code, _, errors := s.ph(ask...)
+		return code == exitNo && strings.Contains(errors, "no section dns")
+	})
+}

@@ -16,6 +16,7 @@ const (
 	ByContinent Rule = "continent"
 	ByDistance  Rule = "distance"
 	ByFile      Rule = "file order"
+	ByDatabase  Rule = "geoip" // one of the three that need the database, which is not at hand
 )
 
 // Reason is why a client's regions come in the order in which they come.
@@ -29,8 +30,8 @@ type Reason struct {
 	Kilometres []float64    // by region, from Place; -1 where either is not known
 }
 
-// Explain says why. db is the database that the geography was made of, or nil where it was made of none. It is slower
-// than Lookup by far.
+// Explain says why. db is the database that the geography was made of. It is nil where there was none, or it is not at hand any
+// more: then only pins by prefix are told from the other rules. It is slower than Lookup by far.
 func (g *Geography) Explain(a netip.Addr, db *maxminddb.Reader) (Reason, error) {
 	a = a.Unmap().WithZone("")
 	order, bits := g.Lookup(a)
@@ -45,6 +46,9 @@ func (g *Geography) Explain(a netip.Addr, db *maxminddb.Reader) (Reason, error) 
 		}
 	}
 	r.Rule, r.Pin = g.rules.first(a, r.Place)
+	if db == nil && g.networks > 0 && r.Rule == ByFile {
+		r.Rule = ByDatabase
+	}
 	r.Kilometres = g.rules.kilometres(r.Place)
 	return r, nil
 }

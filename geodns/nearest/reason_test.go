@@ -43,6 +43,11 @@ func TestExplain(t *testing.T) {
 				a, r.Rule, r.Pin, first, r.Network, r.Scope, test.rule, test.pin, test.first, test.network)
 		}
 	}
+	for client, want := range map[string]Rule{"18.0.0.1": ByPrefix, "192.0.2.1": ByDatabase, "100.0.0.1": ByDatabase} {
+		if r, err := g.Explain(netip.MustParseAddr(client), nil); err != nil || r.Rule != want || r.Network.IsValid() {
+			t.Errorf("Explain(%s) without the database = %s in %s, %v; want %s", client, r.Rule, r.Network, err, want)
+		}
+	}
 	r, err := g.Explain(netip.MustParseAddr("192.0.2.1"), db)
 	if err != nil || math.Abs(r.Kilometres[0]-432) > 5 || r.Kilometres[5] != -1 {
 		t.Errorf("from Berlin it is %.0f km (%v), want 432 to the first and -1 to the last, which is nowhere", r.Kilometres, err)
