@@ -104,7 +104,7 @@ func (a *attempt) dial(ctx context.Context) bool {
 // introduce sends the PROXY header and the hello, in one write: a header in a segment of its own is late for some nodes.
 func (a *attempt) introduce() bool {
 	a.limit()
-	opening := a.walk.session.opening(a.backend, a.walk.hello)
+	opening := a.walk.session.opening(&a.walk.approach, a.backend)
 	if a.walk.node != nil {
 		a.header = opening
 		return true

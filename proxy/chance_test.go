@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -146,4 +147,17 @@ func (r *rig) front() *front {
 	}
 	r.t.Fatal("nobody listens")
 	return nil
+}
+
+// A session lets go of how its client came as soon as it has its node. Who is dialled in vain at that moment still hears it right.
+func TestLosersKnowTheClient(t *testing.T) {
+	r := newRig(t, func(s *config.Service) { s.Proxy = config.ProxyV1 }, newNode(t, echo))
+	s := r.sessionAlone()
+	s.source, s.destination = netip.MustParseAddrPort("192.0.2.1:5000"), netip.MustParseAddrPort("192.0.2.2:143")
+	w := newWalk(s, r.server.Router.Table())
+	defer w.cancel()
+	s.approach = direct
+	if got, want := string(s.opening(&w.approach, w.candidates.Next())), "PROXY TCP4 192.0.2.1 192.0.2.2 5000 143\r\n"; got != want {
+		t.Errorf("a loser would hear %q, want %q", got, want)
+	}
 }

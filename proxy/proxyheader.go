@@ -168,13 +168,13 @@ func appendRelayed(dst []byte, region string) []byte {
 
 // opening is what a node gets before anything of the session: the header that it expects, and the client's hello, if it
 // goes on to the node.
-func (s *session) opening(b *routing.Backend, client *hello) []byte {
-	h := wire.ProxyHeader{Source: s.source, Destination: s.destination, UniqueID: []byte(s.id)}
-	if s.secure != nil {
-		h.SNI, h.ALPN, h.TLS = s.serverName, s.alpn, s.clientTLS
+func (s *session) opening(from *approach, b *routing.Backend) []byte {
+	h := wire.ProxyHeader{Source: s.source, Destination: from.destination, UniqueID: []byte(s.id)}
+	if from.secure != nil {
+		h.SNI, h.ALPN, h.TLS = from.serverName, from.alpn, from.clientTLS
 	}
 	var dst, hello []byte
-	if client != nil {
+	if client := from.hello; client != nil {
 		h.SNI, h.ALPN, hello = client.serverName, client.alpn(), client.raw
 	}
 	switch b.Proxy {

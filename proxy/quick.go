@@ -136,7 +136,7 @@ func (s *session) call() *quickCall {
 		return nil
 	}
 	q.Call = relay.Call{
-		Caller: q, Node: b.Addrs[0], Source: s.server.dialer.source(b.Service, b.Addrs[0]), Opening: s.opening(b, nil),
+		Caller: q, Node: b.Addrs[0], Source: s.server.dialer.source(b.Service, b.Addrs[0]), Opening: s.opening(s.approach, b),
 		Greets: s.commitMode() == commitOnGreeting, Patience: lookFirst,
 	}
 	if q.Greets {

@@ -41,6 +41,7 @@ func (s *session) commitMode() commitMode {
 type walk struct {
 	server     *Server
 	session    *session
+	approach   approach // the session's as it is now: it lets go of its own when it has its node, and losers are under way longer
 	candidates routing.Candidates
 	begun      *routing.Backend // the first one; it has counted the session in; nil: the first candidate
 	given      *quickCall       // the attempt on it that a loop has begun; nil: none
@@ -49,7 +50,6 @@ type walk struct {
 	judge      func([]byte) wire.Verdict
 	node       *nodeTLS // nil: no TLS of ours towards nodes
 	topology   *config.Topology
-	hello      *hello // the client's, for the node; nil: none
 
 	ctx     context.Context // of all attempts
 	cancel  context.CancelFunc
@@ -68,7 +68,7 @@ type walk struct {
 }
 
 func newWalk(s *session, table *routing.Table) *walk {
-	w := &walk{server: s.server, session: s, mode: s.commitMode(), judge: anyByte, look: lookFirst, hello: s.hello}
+	w := &walk{server: s.server, session: s, approach: *s.approach, mode: s.commitMode(), judge: anyByte, look: lookFirst}
 	w.topology = table.Topology()
 	if !s.challenge {
 		w.node = s.service.node
@@ -247,7 +247,7 @@ func (w *walk) target(b *routing.Backend, address netip.AddrPort) netip.AddrPort
 	if w.plain && !b.Node.Balancer && nodeSpeaksTLS(b.Service) {
 		return netip.AddrPortFrom(address.Addr(), plainPort)
 	}
-	if !w.session.challenge || b.Node.Balancer {
+	if !w.approach.challenge || b.Node.Balancer {
 		return address
 	}
 	return netip.AddrPortFrom(address.Addr(), challengePort(w.topology, b.Node, b.Service))
