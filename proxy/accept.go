@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +88,21 @@ func (l *listener) close() {
 // Stuck is what the loops do where accept pauses.
 func (l *listener) Stuck(why error) time.Duration {
 	l.server.stuck(l, l.fd, why)
+	return l.pause()
+}
+
+// Room tells a client that there is none for it, and how long the loops look away then.
+func (l *listener) Room(client int) time.Duration {
+	if client < l.server.roof() {
+		return 0
+	}
+	l.server.full(l, client)
+	unix.Close(client)
+	return l.pause()
+}
+
+// pause is how long the loops look away this time.
+func (l *listener) pause() time.Duration {
 	pause := min(max(2*time.Duration(l.pausing.Load()), pauseLeast), pauseMost)
 	l.pausing.Store(int64(pause))
 	return pause
@@ -113,16 +127,18 @@ func (s *Server) accept(l *listener, socket *net.TCPListener) {
 	for {
 		c, err := socket.AcceptTCP()
 		switch {
-		case err == nil:
+		case err == nil && s.roomFor(l, c):
 			pause = pauseLeast
 			s.begin(c, l.front.Load())
 			s.reserve.restore()
 			continue
+		case err == nil: // it was told
 		case errors.Is(err, net.ErrClosed):
 			return
-		}
-		if raw, broken := socket.SyscallConn(); broken == nil {
-			raw.Control(func(fd uintptr) { s.stuck(l, int(fd), err) })
+		default:
+			if raw, broken := socket.SyscallConn(); broken == nil {
+				raw.Control(func(fd uintptr) { s.stuck(l, int(fd), err) })
+			}
 		}
 		select {
 		case <-time.After(pause):
@@ -131,103 +147,6 @@ func (s *Server) accept(l *listener, socket *net.TCPListener) {
 		}
 		pause = min(2*pause, pauseMost)
 	}
-}
-
-// stuck counts a client that could not be accepted, and tells one of them if it was for want of a descriptor.
-func (s *Server) stuck(l *listener, fd int, why error) {
-	s.Metrics.pauses.Inc()
-	if exhausted(why) {
-		s.shed(l, fd, why)
-	} else {
-		s.Log.Warn("accept", "address", listenAddress(l.address), "why", why.Error())
-	}
-}
-
-// exhausted says whether an error means that this process or machine has no descriptor or memory left.
-func exhausted(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) ||
-		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
-}
-
-// reserve is a descriptor that is given up to tell a client that there are none: it would wait in the queue otherwise.
-type reserve struct {
-	spent atomic.Bool // file is nil, because somebody else was quicker to take the descriptor
-
-	mu   sync.Mutex // guards the following
-	file *os.File
-	said time.Time
-}
-
-func (r *reserve) take() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.open()
-}
-
-// open takes a descriptor unless there is one. The caller holds mu.
-func (r *reserve) open() {
-	if r.file == nil {
-		r.file, _ = os.Open(os.DevNull)
-	}
-	r.spent.Store(r.file == nil)
-}
-
-// restore is called when a client was accepted: there may be descriptors again.
-func (r *reserve) restore() {
-	if r.spent.Load() {
-		r.take()
-	}
-}
-
-func (r *reserve) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.file != nil {
-		r.file.Close()
-		r.file = nil
-	}
-}
-
-const sayEvery = time.Minute // a log line for each client would be a flood
-
-func (s *Server) shed(l *listener, fd int, why error) {
-	r := &s.reserve
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.said) > sayEvery {
-		r.said = time.Now()
-		s.events().Error("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)", "event", "no-descriptors",
-			"address", listenAddress(l.address), "sessions", s.Sessions(), "why", why.Error())
-	}
-	if r.open(); r.file == nil {
-		return
-	}
-	r.file.Close()
-	r.file = nil
-	s.turnAway(l, fd)
-	r.open()
-}
-
-// turnAway takes one client out of the queue, if there is one, and tells it to come later.
-func (s *Server) turnAway(l *listener, fd int) {
-	f := l.front.Load()
-	c, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-	if err != nil {
-		return
-	}
-	partBare(c, f)
-	first := f.services[0]
-	first.metrics.started.Inc()
-	first.metrics.ended(endOverload)
-}
-
-// partBare tells a client on a bare descriptor to come later.
-func partBare(fd int, f *front) {
-	if first := f.services[0]; !f.tls {
-		unix.Write(fd, words(first.Protocol, first.cluster, unavailable))
-	}
-	unix.Shutdown(fd, unix.SHUT_WR)
-	unix.Close(fd)
 }
 
 // begin starts the session of a client.

@@ -158,3 +158,35 @@ func descriptors(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// A client does not get what is kept for the rest of the process: the number of its descriptor tells.
+func TestRoof(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	r.connect().hear(greeting)
+	usual := r.server.descriptors.Swap(0)
+	c := r.connect()
+	c.hear("* BYE [UNAVAILABLE] no server available, try again later\r\n")
+	c.hearEnd()
+	r.server.descriptors.Store(usual)
+	r.connect().hear(greeting)
+	if n := testutil.ToFloat64(r.server.Metrics.pauses); n != 1 {
+		t.Errorf("%v pauses, want 1", n)
+	}
+	if n := testutil.ToFloat64(r.server.Metrics.of("imap").ends[endOverload]); n != 1 {
+		t.Errorf("%v clients were turned away, want 1", n)
+	}
+	if n := len(r.log.lines("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)")); n != 1 {
+		t.Errorf("the log says so %d times", n)
+	}
+}
+
+func TestRoofOf(t *testing.T) {
+	for _, test := range []struct {
+		limit uint64
+		want  int
+	}{{128, 64}, {1024, 960}, {20000, 18976}, {65536, 64512}, {1 << 20, 1<<20 - 1024}, {1 << 63, 1<<30 - 1024}} {
+		if got := roofOf(test.limit); got != test.want {
+			t.Errorf("roofOf(%d) = %d, want %d", test.limit, got, test.want)
+		}
+	}
+}

@@ -54,9 +54,11 @@ type Server struct {
 	pools    pools    // of connections to nodes that requests share
 	live     registry
 	reserve  reserve
-	denied   denials
-	within   atomic.Int64 // nanoseconds that the last drain has, and one more; 0: the topology's deadline
-	clerk    clerk
+
+	descriptors atomic.Int64 // the lowest number that no client may have
+	denied      denials
+	within      atomic.Int64 // nanoseconds that the last drain has, and one more; 0: the topology's deadline
+	clerk       clerk
 
 	clientTLS    *tls.Config            // all handshakes with clients begin with it
 	nodeSessions tls.ClientSessionCache // to resume TLS with nodes
@@ -94,6 +96,7 @@ func (s *Server) init() {
 		s.clientTLS, s.nodeSessions = newClientTLS(), tls.NewLRUClientSessionCache(maxNodeSessions)
 		s.engine.KeepAlive = keepAlive
 		s.reserve.take()
+		s.lookAtLimit()
 		if s.Metrics == nil {
 			s.Metrics = NewMetrics(prometheus.NewRegistry())
 		}

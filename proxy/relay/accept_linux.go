@@ -84,6 +84,10 @@ func (l *loop) admit(e *entrance) {
 		fd, from, errno := accept(e.fd)
 		switch errno {
 		case 0:
+			if pause := e.door.Room(fd); pause > 0 {
+				l.pause(e, pause)
+				return
+			}
 			l.enter(visitor{e.door, fd, from})
 		case unix.EAGAIN:
 			return

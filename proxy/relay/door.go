@@ -10,6 +10,8 @@ import (
 type Door interface {
 	// Enter says which node is to be called for a client. nil: the client is none of the relay's; its socket is the door's then.
 	Enter(client int, from netip.AddrPort) *Call
+	// Room is asked first: above 0 there is none for the client, which was told and closed, and the next one is tried after that time.
+	Room(client int) time.Duration
 	// Stuck is called when no client could be taken in, and says how long to wait until the next one is tried.
 	Stuck(why error) time.Duration
 }
