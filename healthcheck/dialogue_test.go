@@ -94,6 +94,8 @@ func jobOf(t *testing.T, line string) job {
 			s.level = config.LevelTLS
 		case "level=tcp":
 			s.level = config.LevelTCP
+		case "starttls":
+			j.starttls = true
 		case "strict":
 			s.strict = true
 		default:
@@ -156,6 +158,14 @@ func play(raw net.Conn, j job, script []string) error {
 		c, in = secure, bufio.NewReader(secure)
 	}
 	for _, line := range script {
+		if line == "TLS" {
+			secure := tls.Server(readFrom{in, c}, serverTLS())
+			c, in = secure, bufio.NewReader(secure)
+			if err := secure.Handshake(); err != nil {
+				return fmt.Errorf("handshake: %w", err)
+			}
+			continue
+		}
 		done, err := playLine(raw, c, in, line)
 		if done || err != nil {
 			return err

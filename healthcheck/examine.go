@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"posthouse/config"
 )
@@ -27,6 +26,7 @@ const (
 	SpeaksPlain   Kind = "plain-on-tls-port"
 	OtherProtocol Kind = "other-protocol"
 	Untrusted     Kind = "certificate-untrusted"
+	NotYetValid   Kind = "certificate-not-yet-valid"
 	Expired       Kind = "certificate-expired"
 	ExpiresSoon   Kind = "certificate-expires"
 	OtherName     Kind = "certificate-name"
@@ -114,7 +114,7 @@ func (x *examiner) one(ctx context.Context, p *planned) ([]Finding, outcome) {
 		f.Transcript = o.transcript
 		return append([]Finding{f}, x.certificate(p, o)...), outcome{}
 	}
-	return append(x.certificate(p, o), x.startTLS(p, o)...), o
+	return append(x.certificate(p, o), x.startTLS(ctx, p, j, o)...), o
 }
 
 func because(err error) string {
@@ -129,6 +129,12 @@ func (p *planned) finding(k Kind, says string) Finding {
 	for _, t := range p.targets {
 		f.Services = append(f.Services, t.id.Service)
 	}
+	return f
+}
+
+func (p *planned) warning(k Kind, says string) Finding {
+	f := p.finding(k, says)
+	f.Warning = true
 	return f
 }
 
@@ -192,45 +198,4 @@ func (j job) variants() (all []variant) {
 		add(otherTLS, kind, says)
 	}
 	return all
-}
-
-// certificate looks at what clients would see of it by passthrough, and at its time.
-func (x *examiner) certificate(p *planned, o outcome) (found []Finding) {
-	now := time.Now()
-	switch left := o.expiry.Sub(now); {
-	case o.expiry.IsZero():
-	case left < 0:
-		found = append(found, p.finding(Expired, "its certificate has expired on "+o.expiry.UTC().Format(time.DateOnly)))
-	case left < expiryWarning:
-		f := p.finding(ExpiresSoon, fmt.Sprintf("its certificate expires on %s, in %.0f days", o.expiry.UTC().Format(time.DateOnly), left.Hours()/24))
-		f.Warning = true
-		found = append(found, f)
-	}
-	if o.leaf != nil && !p.spec.verify {
-		if err := o.leaf.VerifyHostname(p.spec.sni); err != nil {
-			f := p.finding(OtherName, fmt.Sprintf("its certificate is not good for %s, which clients ask for: %v", p.spec.sni, err))
-			f.Warning = true
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// startTLS warns of a port where clients cannot encrypt.
-func (x *examiner) startTLS(p *planned, o outcome) []Finding {
-	word := map[config.Protocol]string{config.SMTP: "STARTTLS", config.IMAP: "STARTTLS", config.POP3: "STLS", config.Sieve: "STARTTLS"}[p.spec.protocol]
-	if word == "" || p.spec.tls || p.spec.inside || len(o.capabilities) == 0 || slices.Contains(o.capabilities, word) || x.endsTLS(p) {
-		return nil
-	}
-	f := p.finding(NoStartTLS, "does not offer "+word+": clients cannot encrypt")
-	f.Warning = true
-	return []Finding{f}
-}
-
-// endsTLS says whether clients of all its services encrypt towards the balancer.
-func (x *examiner) endsTLS(p *planned) bool {
-	return !slices.ContainsFunc(p.targets, func(w wanted) bool {
-		s := x.topology.Service(w.id.Service)
-		return s == nil || s.TLS == config.TLSNone && s.StartTLS != config.Terminate
-	})
 }

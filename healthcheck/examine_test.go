@@ -63,6 +63,11 @@ nodes: [{name: a, address: 127.0.0.1, services: [%[1]s]}]
 
 // certificateFor is one that nobody vouches for, good for a while from now.
 func certificateFor(t *testing.T, left time.Duration, name string) *tls.Certificate {
+	return certificateFrom(t, -365*24*time.Hour, left, name)
+}
+
+// certificateFrom is one that is good from and until a while from now.
+func certificateFrom(t *testing.T, from, left time.Duration, name string) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -71,7 +76,7 @@ func certificateFor(t *testing.T, left time.Duration, name string) *tls.Certific
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: now.Add(-365 * 24 * time.Hour), NotAfter: now.Add(left),
+		NotBefore: now.Add(from), NotAfter: now.Add(left),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -115,6 +120,13 @@ func TestExamine(t *testing.T) {
 		{"one that expires", "imaps", patient{cert: certificateFor(t, week, "mail.example.org")}, ExpiresSoon},
 		{"one for another name", "imaps", patient{cert: certificateFor(t, 4*week, "www.example.org")}, OtherName},
 		{"one that is good for the name asked for", "imaps", patient{cert: certificateFor(t, 4*week, "imap.example.org"), keys: "server_names: [imap.example.org]"}, ""},
+		{"one that is not good yet", "imaps", patient{cert: certificateFrom(t, time.Hour, 4*week, "mail.example.org")}, NotYetValid},
+		{"an expired one behind STARTTLS", "imap", patient{cert: certificateFor(t, -time.Hour, "mail.example.org")}, Expired},
+		{"the same behind a PROXY header", "smtp", patient{cert: certificateFor(t, -time.Hour, "mail.example.org"), proxy: v2, keys: "proxy_protocol: v2"}, Expired},
+		{"the same behind STLS", "pop3", patient{cert: certificateFor(t, -time.Hour, "mail.example.org")}, Expired},
+		{"one that expires behind STARTTLS", "sieve", patient{cert: certificateFor(t, week, "mail.example.org")}, ExpiresSoon},
+		{"one for another name behind STARTTLS", "submission", patient{cert: certificateFor(t, 4*week, "www.example.org")}, OtherName},
+		{"one that no client is told of", "lmtp", patient{cert: certificateFor(t, -time.Hour, "mail.example.org"), keys: "listen: ['127.0.0.1:24']"}, ""},
 		{"no STARTTLS", "imap", patient{bare: true}, NoStartTLS},
 		{"no STLS", "pop3", patient{bare: true}, NoStartTLS},
 	} {
@@ -192,5 +204,20 @@ nodes:
 	}
 	if len(told) != 14 || told[12] != 7 || told[13] != 7 {
 		t.Errorf("progress was %v", told)
+	}
+}
+
+// A node that offers STARTTLS and then cannot do it is found out.
+func TestExamineStartTLSFails(t *testing.T) {
+	for answer, want := range map[string]string{
+		"454 4.7.0 TLS not available":        "answers STARTTLS with 454 4.7.0 TLS not available",
+		"220 go ahead\r\n250 2.1.0 injected": "says more in the clear behind its answer to STARTTLS",
+	} {
+		script := []string{"S: 220 x", "C: EHLO", "S: 250-x", "S: 250 STARTTLS", "C: ", "S: " + answer, "close"}
+		n := startNode(t, func(c net.Conn) error { return play(c, job{spec: &spec{}}, script) })
+		found := examine(t, "smtp", int(n.addr.Port()), "")
+		if kinds(found) != string(NoStartTLS) || !found[0].Warning || !strings.HasSuffix(found[0].Says, want) || !strings.Contains(found[0].Transcript, "C: STARTTLS") {
+			t.Errorf("%q: found %+v", answer, found)
+		}
 	}
 }

@@ -34,9 +34,7 @@ func compareCapabilities(planned []*planned, outcomes []outcome) (found []Findin
 			if len(o.capabilities) == 0 || planned[i].targets[0].id.Service != name || slices.Equal(o.capabilities, usual) {
 				continue
 			}
-			f := planned[i].finding(Differs, differing(o.capabilities, usual))
-			f.Warning = true
-			found = append(found, f)
+			found = append(found, planned[i].warning(Differs, differing(o.capabilities, usual)))
 		}
 	}
 	return found

@@ -20,6 +20,9 @@ func (d *dialogue) imap() *failure {
 	if f := d.imapCapabilities(greeting); f != nil {
 		return f
 	}
+	if f := d.upgrade(); f != nil {
+		return f
+	}
 	d.leave("p2 LOGOUT", func() error {
 		_, _, err := wire.ReadIMAPAnswer(&d.lines, "p2")
 		return err

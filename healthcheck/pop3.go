@@ -32,6 +32,9 @@ func (d *dialogue) pop3() *failure {
 		return d.unanswered("CAPA", err)
 	}
 	d.learn(wire.POP3Capabilities(lines))
+	if f := d.upgrade(); f != nil {
+		return f
+	}
 	d.leave("QUIT", d.pop3Reply)
 	return nil
 }

@@ -15,11 +15,12 @@ import (
 // job is what a probe is to do now.
 type job struct {
 	*spec
-	addrs   []netip.Addr
-	sources []netip.Addr
-	whole   bool   // all that the level asks for; false: a plain connect, where the node expects TLS
-	round   int    // which of several sources
-	agent   string // our version, for those who ask
+	addrs    []netip.Addr
+	sources  []netip.Addr
+	whole    bool   // all that the level asks for; false: a plain connect, where the node expects TLS
+	starttls bool   // go over to TLS, where the port is plain
+	round    int    // which of several sources
+	agent    string // our version, for those who ask
 }
 
 // outcome is what one probe found out. What it did not see is zero and says nothing.

@@ -13,6 +13,9 @@ func (d *dialogue) sieve() *failure {
 	}
 	d.greeted()
 	d.learn(greeting.Capabilities, greeting.Implementation)
+	if f := d.upgrade(); f != nil {
+		return f
+	}
 	var reply wire.SieveReply
 	err = d.leave("LOGOUT", func() (err error) {
 		reply, err = wire.ReadSieveReply(&d.lines)

@@ -35,6 +35,9 @@ func (d *dialogue) smtp(hello string) *failure {
 		return failed("answers %s with %d %s%s", hello, reply.Code, reply.Text(), d.headerDoubt())
 	}
 	d.out.capabilities = reply.Keywords()
+	if f := d.upgrade(); f != nil {
+		return f
+	}
 	d.leave("QUIT", func() error {
 		_, err := wire.ReadSMTPReply(&d.lines)
 		return err
