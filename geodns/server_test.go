@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,15 +70,21 @@ func listening(addresses ...string) *config.Topology {
 	return t
 }
 
-// freePort is a port that is free for UDP and TCP on every address of the machine.
+// lastPort is what freePort gave last: the kernel gives ports from 32768 on to those who ask for any, so that one below stays free
+// until it is bound. Where it begins is left to chance for the sake of other processes that test the same.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(10000 + rand.Int32N(20000)) }
+
+// freePort is a port that is free for UDP and TCP on every address of the machine, another one each time.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", ":0")
+	for range 1000 {
+		port := strconv.Itoa(int(lastPort.Add(1)))
+		l, err := net.Listen("tcp", ":"+port)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
 		u, err := net.ListenPacket("udp", ":"+port)
 		l.Close()
 		if err == nil {
