@@ -28,6 +28,18 @@ func listOf[V comparable](k kind[V]) kind[[]V] {
 	}}
 }
 
+// oneOrMore is a kind that takes a value alone, as a list of it, or a list.
+func oneOrMore[V comparable](k kind[V]) kind[[]V] {
+	more := listOf(k)
+	return kind[[]V]{k.want + ", or " + more.want, anyForm(k.form, more.form), func(s scope, n *node) ([]V, bool) {
+		if n.shape == list {
+			return more.read(s, n)
+		}
+		v, ok := k.read(s, n)
+		return []V{v}, ok
+	}}
+}
+
 func listHint(n *node) string {
 	if n.shape == scalar && n.tag != "!!null" {
 		return fmt.Sprintf(" such as [%s]", n.described())

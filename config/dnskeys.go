@@ -11,7 +11,7 @@ import (
 
 var dnsKeys = table[dnsEntry]{
 	key("listen", listOf(listenAddress), func(d *dnsEntry) *[]netip.AddrPort { return &d.Listen }),
-	key("geoip", existing("a file"), func(d *dnsEntry) *string { return &d.GeoIP }),
+	key("geoip", oneOrMore(existing("a file")), func(d *dnsEntry) *[]string { return &d.GeoIP }),
 	key("rate_limit", orNone(perSecond), func(d *dnsEntry) *int { return &d.RateLimit }),
 	section("dnssec", dnssecKeys, func(d *dnsEntry) *DNS { return &d.DNS }),
 	key("zones", as("a mapping from names to zones", mapping).shown(namedForm(zoneForm)), func(d *dnsEntry) **node { return &d.zones }),

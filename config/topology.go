@@ -155,9 +155,9 @@ type Certificate struct{ Cert, Key string }
 // DNS is the part of the topology that the name server reads.
 type DNS struct {
 	Listen    []netip.AddrPort
-	GeoIP     string // path of an mmdb; "" = none
-	RateLimit int    // equal responses a second to one client network; 0 = off
-	KeyDir    string // dnssec.keys; "" = unsigned
+	GeoIP     []string // paths of mmdbs, of which no two know the same family; nil = none
+	RateLimit int      // equal responses a second to one client network; 0 = off
+	KeyDir    string   // dnssec.keys; "" = unsigned
 	Zones     []*Zone
 }
 

@@ -148,7 +148,7 @@ dns:
         www IN A 192.0.2.9
     example.net: {nameservers: {ns: [192.0.2.53]}}
 `).DNS
-	if got := fmt.Sprint(len(d.Listen), d.GeoIP, d.RateLimit, d.KeyDir, len(d.Zones)); got != "2city.mmdb0keys2" {
+	if got := fmt.Sprint(len(d.Listen), d.GeoIP, d.RateLimit, d.KeyDir, len(d.Zones)); got != "2 [city.mmdb] 0keys2" {
 		t.Errorf("dns: %s", got)
 	}
 	z := *d.Zones[0]

@@ -99,7 +99,7 @@ func (b *builder) warnProxy() {
 }
 
 func (b *builder) warnGeoIP() {
-	if len(b.Regions) < 2 || b.DNS != nil && b.DNS.GeoIP != "" {
+	if len(b.Regions) < 2 || b.DNS != nil && len(b.DNS.GeoIP) > 0 {
 		return
 	}
 	b.warnf(b.place("regions"), "several regions without dns.geoip: nothing here can tell which of them is near a client")

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-	"github.com/oschwald/maxminddb-golang/v2"
 
 	"posthouse/config"
 	"posthouse/geodns"
@@ -24,7 +23,7 @@ type naming struct {
 	qtype     uint16
 	data      *geodns.Data
 	geography *nearest.Geography
-	database  *nearest.File // nil: there is none, or it is not at hand
+	databases nearest.Files // none: there is none, or it is not at hand
 	json      bool
 }
 
@@ -121,24 +120,21 @@ func newNaming(t *config.Topology, name, qtype string, down map[config.Target]co
 	return n, nil
 }
 
-// locate reads the database, if there is one.
+// locate reads the databases, if there are any.
 func (n *naming) locate(t *config.Topology) (err error) {
-	var db *maxminddb.Reader
-	if path := t.DNS.GeoIP; path != "" {
-		if n.database, err = nearest.Open(path); err != nil {
-			return err
-		}
-		db = n.database.Reader
+	if n.databases, err = nearest.OpenAll(t.DNS.GeoIP); err != nil {
+		return err
 	}
-	if n.geography, err = nearest.New(t, db); err != nil {
+	if n.geography, err = nearest.New(t, n.databases.Readers()...); err != nil {
 		n.close()
 	}
 	return err
 }
 
+// close may be called of nothing.
 func (n *naming) close() {
-	if n != nil && n.database != nil {
-		n.database.Close()
+	if n != nil {
+		n.databases.Close()
 	}
 }
 
@@ -152,11 +148,7 @@ func viewOf(z *geodns.Zones, t *config.Topology, down map[config.Target]config.H
 }
 
 func (n *naming) explain(client netip.Addr) (named, error) {
-	var db *maxminddb.Reader
-	if n.database != nil {
-		db = n.database.Reader
-	}
-	reason, err := n.geography.Explain(geodns.Inside(client), db)
+	reason, err := n.geography.Explain(geodns.Inside(client), n.databases.Readers()...)
 	if err != nil {
 		return named{}, err
 	}
@@ -168,7 +160,8 @@ func (n *naming) explain(client netip.Addr) (named, error) {
 
 func (n *naming) where(r nearest.Reason) whereabouts {
 	w := whereabouts{
-		Database: n.geography.Networks() > 0, Merged: n.geography.Networks() > 0 && n.database == nil, Rule: string(r.Rule), Pin: r.Pin, Country: r.Place.Country, Continent: r.Place.Continent,
+		Database: n.geography.Networks() > 0, Merged: n.geography.Networks() > 0 && len(n.databases) == 0,
+		Rule: string(r.Rule), Pin: r.Pin, Country: r.Place.Country, Continent: r.Place.Continent,
 		Centre: r.Place.Centre, Network: r.Network,
 	}
 	if r.Place.Located {

@@ -5,32 +5,37 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"posthouse/config"
 )
 
-// GEOIP names a database to measure with; else a small made-up one is.
-func benchmarked(b *testing.B) string {
-	path := os.Getenv("GEOIP")
-	if path != "" {
-		return path
+// GEOIP names a database to measure with, or two with a space between; else a small made-up one is.
+func benchmarked(b *testing.B) *config.Topology {
+	t := world()
+	t.DNS = &config.DNS{GeoIP: strings.Fields(os.Getenv("GEOIP"))}
+	if len(t.DNS.GeoIP) > 0 {
+		return t
 	}
 	random := rand.New(rand.NewPCG(1, 1))
 	networks := make([]network, 10_000)
 	for i := range networks {
 		networks[i] = network{randomPrefix(random).String(), flat("DE", random.Float64()*180-90, random.Float64()*360-180)}
 	}
-	path = filepath.Join(b.TempDir(), "city.mmdb")
+	path := filepath.Join(b.TempDir(), "city.mmdb")
 	if err := os.WriteFile(path, file(b, networks...), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	return path
+	t.DNS.GeoIP = []string{path}
+	return t
 }
 
 func BenchmarkLoad(b *testing.B) {
 	l := &Loader{}
-	source := source{topology: world(), path: benchmarked(b)}
+	topology := benchmarked(b)
 	for b.Loop() {
-		g, err := l.make(source)
+		g, err := l.make(topology)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -44,7 +49,7 @@ func (t *table) size() int {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	g, err := (&Loader{}).make(source{topology: world(), path: benchmarked(b)})
+	g, err := (&Loader{}).make(benchmarked(b))
 	if err != nil {
 		b.Fatal(err)
 	}

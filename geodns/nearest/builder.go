@@ -19,6 +19,8 @@ type builder struct {
 	scratch  []uint8
 	v4, v6   joiner
 	networks int
+	db       *maxminddb.Reader    // that is being read
+	dbs      [2]*maxminddb.Reader // that v4 and v6 are of
 	err      error
 }
 
@@ -35,6 +37,9 @@ func newBuilder(r *rules) *builder {
 }
 
 func (b *builder) read(db *maxminddb.Reader) error {
+	b.db = db
+	clear(b.known) // its keys are places in one database
+	before := b.networks
 	// A tree has one leaf more than nodes. A broken file may have a node inside itself, and then 2^128 of them.
 	leaves, most := uint(0), 4*(db.Metadata.NodeCount+1)
 	for n := range db.Networks(maxminddb.IncludeNetworksWithoutData()) {
@@ -54,17 +59,22 @@ func (b *builder) read(db *maxminddb.Reader) error {
 			return b.err
 		}
 	}
-	if b.networks == 0 {
+	if b.networks == before {
 		return errors.New("the database is empty")
 	}
 	return nil
 }
 
 func (b *builder) take(n maxminddb.Result) {
-	p, family := n.Prefix(), &b.v6
+	p, family, of := n.Prefix(), &b.v6, &b.dbs[1]
 	if p.Addr().Is4() {
-		family = &b.v4
+		family, of = &b.v4, &b.dbs[0]
 	}
+	if *of != nil && *of != b.db {
+		b.err = fmt.Errorf("two databases know addresses of the family of %s: give one for all, or one for each family", p)
+		return
+	}
+	*of = b.db
 	first, last := span(p)
 	b.gap = true
 	family.skipTo(first)

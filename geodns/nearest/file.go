@@ -35,6 +35,39 @@ func Open(path string) (*File, error) {
 	return &File{db, memory}, nil
 }
 
+// Files are databases in memory, one for all addresses or one for each family.
+type Files []*File
+
+// OpenAll reads databases. The caller closes them, and uses nothing of them afterwards.
+func OpenAll(paths []string) (Files, error) {
+	var all Files
+	for _, path := range paths {
+		f, err := Open(path)
+		if err != nil {
+			all.Close()
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// Readers is what New and Explain take.
+func (all Files) Readers() []*maxminddb.Reader {
+	readers := make([]*maxminddb.Reader, len(all))
+	for i, f := range all {
+		readers[i] = f.Reader
+	}
+	return readers
+}
+
+// Close gives the memory back.
+func (all Files) Close() {
+	for _, f := range all {
+		f.Close()
+	}
+}
+
 // Close gives the memory back.
 func (f *File) Close() error {
 	return errors.Join(f.Reader.Close(), unix.Munmap(f.memory))

@@ -21,14 +21,14 @@ type Geography struct {
 	rules    *rules
 	orders   [][]uint8
 	v4, v6   table
-	networks int // of the database
+	networks int // of the databases
 }
 
-// New makes the geography of a topology. db may be nil: then pins by prefix and the order of the file decide. It is
-// read to its end, and not needed afterwards.
-func New(t *config.Topology, db *maxminddb.Reader) (*Geography, error) {
+// New makes the geography of a topology. Without databases pins by prefix and the order of the file decide. Of two each knows
+// another family. They are read to their ends, and not needed afterwards.
+func New(t *config.Topology, dbs ...*maxminddb.Reader) (*Geography, error) {
 	b := newBuilder(newRules(t))
-	if db != nil {
+	for _, db := range dbs {
 		if err := b.read(db); err != nil {
 			return nil, err
 		}
@@ -54,10 +54,10 @@ func (g *Geography) Order(i uint16) []uint8 { return g.orders[i] }
 // Orders is how many different orders there are: Lookup gives numbers below it.
 func (g *Geography) Orders() int { return len(g.orders) }
 
-// Networks is how many networks the database had: 0 without one.
+// Networks is how many networks the databases had: 0 without one.
 func (g *Geography) Networks() int { return g.networks }
 
-// Fits says whether the geography is that of another topology too, read with the same database: most reloads change
+// Fits says whether the geography is that of another topology too, read with the same databases: most reloads change
 // nodes, and leave regions where they are.
 func (g *Geography) Fits(t *config.Topology) bool {
 	return slices.EqualFunc(g.rules.regions, t.Regions, sameGeography)

@@ -233,7 +233,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 }
 
 func TestWithoutDatabase(t *testing.T) {
-	g, err := New(pinned(), nil)
+	g, err := New(pinned())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestWithoutDatabase(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	g, err := New(pinned(), nil)
+	g, err := New(pinned())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
 	"posthouse/config"
 )
 
-// look is how often the database's file is looked at: it changes once a week or so. A file that is being written in place is
+// look is how often the databases' files are looked at: they change once a week or so. A file that is being written in place is
 // read when two looks in a row have found the same.
 const look = time.Second
 
@@ -34,25 +35,30 @@ type Loader struct {
 	current *Geography
 	of      source // what current was made of
 	failed  source // what it could not be made of, as was said
-	seen    stamp  // at the last look
+	seen    string // how the files looked at the last look
 }
 
-// source is what a geography is made of. One whose file is missing has a zero stamp.
+// source is what a geography is made of.
 type source struct {
 	topology *config.Topology
-	path     string
-	stamp    stamp
+	files    string // how the databases' files look; "" without any
 }
 
-// NewLoader looks whether the database of a topology can be read at all, so that serve refuses to start without it.
-func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
-	if path := geoip(t); path != "" {
-		db, err := Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("dns: geoip: %w", err)
-		}
-		db.Close()
+func sourceOf(t *config.Topology) source {
+	s := source{topology: t}
+	for _, path := range geoip(t) {
+		s.files += fmt.Sprintln(path, stampOf(path))
 	}
+	return s
+}
+
+// NewLoader looks whether the databases of a topology can be read at all, so that serve refuses to start without them.
+func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
+	dbs, err := OpenAll(geoip(t))
+	if err != nil {
+		return nil, fmt.Errorf("dns: geoip: %w", err)
+	}
+	dbs.Close()
 	return &Loader{log: log, wake: make(chan struct{}, 1), wanted: t}, nil
 }
 
@@ -89,11 +95,11 @@ func (l *Loader) step() (err error) {
 	l.mu.Lock()
 	t := l.wanted
 	l.mu.Unlock()
-	next := source{t, geoip(t), stampOf(geoip(t))}
+	next := sourceOf(t)
 	if l.due(next) {
 		err = l.load(next)
 	}
-	l.seen = next.stamp
+	l.seen = next.files
 	if l.current != nil && l.current.Fits(t) { // even if there is a newer file, which is broken or still being written
 		l.show(t)
 	}
@@ -105,8 +111,8 @@ func (l *Loader) due(next source) bool {
 	if l.current == nil {
 		return true
 	}
-	same := next.path == l.of.path && next.stamp == l.of.stamp && l.current.Fits(next.topology)
-	return !same && next != l.failed && next.stamp == l.seen
+	same := next.files == l.of.files && l.current.Fits(next.topology)
+	return !same && next != l.failed && next.files == l.seen
 }
 
 func (l *Loader) show(t *config.Topology) {
@@ -117,46 +123,47 @@ func (l *Loader) show(t *config.Topology) {
 }
 
 func (l *Loader) load(next source) error {
-	begun := time.Now()
-	g, err := l.make(next)
+	begun, paths := time.Now(), geoip(next.topology)
+	g, err := l.make(next.topology)
 	if err != nil {
 		l.failed = next
 		if l.current != nil {
-			l.log.Error("geoip not loaded, the last one stays in effect", "event", "geoip-refused", "path", next.path, "why", err.Error())
+			l.log.Error("geoip not loaded, the last one stays in effect", "event", "geoip-refused", "path", strings.Join(paths, " "), "why", err.Error())
 			l.Metrics.refuse()
 		}
 		return err
 	}
 	l.current, l.of, l.failed, l.shown = g, next, source{}, nil
-	l.Metrics.load(g, next.path != "")
-	if next.path != "" {
-		l.log.Info("geoip loaded", "event", "geoip-loaded", "path", next.path, "networks", g.Networks(), "orders", g.Orders(),
+	l.Metrics.load(g, len(paths) > 0)
+	if len(paths) > 0 {
+		l.log.Info("geoip loaded", "event", "geoip-loaded", "path", strings.Join(paths, " "), "networks", g.Networks(), "orders", g.Orders(),
 			"took", time.Since(begun).Round(time.Millisecond))
 	}
 	return nil
 }
 
-func (l *Loader) make(next source) (*Geography, error) {
-	if next.path == "" {
-		return New(next.topology, nil)
+func (l *Loader) make(t *config.Topology) (*Geography, error) {
+	paths := geoip(t)
+	if len(paths) == 0 {
+		return New(t)
 	}
-	db, err := Open(next.path)
+	dbs, err := OpenAll(paths)
 	if err != nil {
 		return nil, err
 	}
-	g, err := New(next.topology, db.Reader)
+	g, err := New(t, dbs.Readers()...)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", next.path, err)
+		err = fmt.Errorf("%s: %w", strings.Join(paths, " and "), err)
 	}
-	db.Close()
+	dbs.Close()
 	debug.FreeOSMemory() // what was needed on the way is a multiple of what stays
 	return g, err
 }
 
-// geoip is the path of a topology's database, "" for none.
-func geoip(t *config.Topology) string {
+// geoip is the paths of a topology's databases.
+func geoip(t *config.Topology) []string {
 	if t.DNS == nil {
-		return ""
+		return nil
 	}
 	return t.DNS.GeoIP
 }

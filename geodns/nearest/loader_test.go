@@ -36,7 +36,7 @@ func play(t *testing.T, topology *config.Topology, content []byte) *stage {
 	t.Helper()
 	s := &stage{path: filepath.Join(t.TempDir(), "city.mmdb")}
 	s.write(t, content)
-	topology.DNS = &config.DNS{GeoIP: s.path}
+	topology.DNS = &config.DNS{GeoIP: []string{s.path}}
 	l, err := NewLoader(topology, slog.New(slog.NewTextHandler(&s.log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestLoaderFollowsFileAndTopology(t *testing.T) {
 }
 
 func TestLoaderWithoutFirstGeography(t *testing.T) {
-	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: "/nowhere/city.mmdb"}}, slog.Default()); err == nil ||
+	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: []string{"/nowhere/city.mmdb"}}}, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "/nowhere/city.mmdb") {
 		t.Errorf("a file that is missing: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestLoaderWithoutFirstGeography(t *testing.T) {
 	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: path}}, slog.Default()); err == nil ||
+	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: []string{path}}}, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "MaxMind's format") {
 		t.Errorf("a file of another format: %v", err)
 	}

@@ -25,32 +25,40 @@ type Reason struct {
 	Pin        string       // the prefix, country or continent; "" with the other rules
 	Order      []uint8      // all regions, as indexes of the topology's
 	Scope      netip.Prefix // the largest network around the client with this order
-	Place      Place        // what the database says of the client
-	Network    netip.Prefix // of the database's record; zero: it has none
+	Place      Place        // what a database says of the client
+	Network    netip.Prefix // of the database's record; zero: there is none
 	Kilometres []float64    // by region, from Place; -1 where either is not known
 }
 
-// Explain says why. db is the database that the geography was made of. It is nil where there was none, or it is not at hand any
-// more: then only pins by prefix are told from the other rules. It is slower than Lookup by far.
-func (g *Geography) Explain(a netip.Addr, db *maxminddb.Reader) (Reason, error) {
+// Explain says why. The databases are those that the geography was made of; where they are not at hand any more, only pins by prefix are
+// told from the other rules. It is slower than Lookup by far.
+func (g *Geography) Explain(a netip.Addr, dbs ...*maxminddb.Reader) (r Reason, err error) {
 	a = a.Unmap().WithZone("")
 	order, bits := g.Lookup(a)
-	r := Reason{Order: g.Order(order), Scope: netip.PrefixFrom(a, int(bits)).Masked()}
-	if db != nil && (a.Is4() || db.Metadata.IPVersion == 6) {
-		if n := db.Lookup(a); n.Found() {
-			place, err := placeOf(n)
-			if err != nil {
-				return Reason{}, err
-			}
-			r.Place, r.Network = place, n.Prefix()
-		}
+	if r.Place, r.Network, err = placeIn(dbs, a); err != nil {
+		return Reason{}, err
 	}
+	r.Order, r.Scope = g.Order(order), netip.PrefixFrom(a, int(bits)).Masked()
 	r.Rule, r.Pin = g.rules.first(a, r.Place)
-	if db == nil && g.networks > 0 && r.Rule == ByFile {
+	if len(dbs) == 0 && g.networks > 0 && r.Rule == ByFile {
 		r.Rule = ByDatabase
 	}
 	r.Kilometres = g.rules.kilometres(r.Place)
 	return r, nil
+}
+
+// placeIn is what the first database says that knows an address.
+func placeIn(dbs []*maxminddb.Reader, a netip.Addr) (Place, netip.Prefix, error) {
+	for _, db := range dbs {
+		if a.Is6() && db.Metadata.IPVersion == 4 {
+			continue
+		}
+		if n := db.Lookup(a); n.Found() {
+			place, err := placeOf(n)
+			return place, n.Prefix(), err
+		}
+	}
+	return Place{}, netip.Prefix{}, nil
 }
 
 // first is the strongest rule that knows a region.

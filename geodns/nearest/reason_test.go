@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	for client, want := range map[string]Rule{"18.0.0.1": ByPrefix, "192.0.2.1": ByDatabase, "100.0.0.1": ByDatabase} {
-		if r, err := g.Explain(netip.MustParseAddr(client), nil); err != nil || r.Rule != want || r.Network.IsValid() {
+		if r, err := g.Explain(netip.MustParseAddr(client)); err != nil || r.Rule != want || r.Network.IsValid() {
 			t.Errorf("Explain(%s) without the database = %s in %s, %v; want %s", client, r.Rule, r.Network, err, want)
 		}
 	}
