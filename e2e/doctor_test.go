@@ -8,24 +8,39 @@ import (
 	"testing"
 )
 
-// diagnosis is what posthouse doctor says of a topology: kinds of findings by node and service.
-func diagnosis(t *testing.T, text string) map[string][]string {
+// A finding is what posthouse doctor says of a node.
+type finding struct {
+	Node, Kind, Says string
+	Services         []string
+}
+
+// findings are all that posthouse doctor says of a topology.
+func findings(t *testing.T, text string) []finding {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "topology.yaml")
+	issueOnce(t, filepath.Dir(path))
 	replace(t, path, text)
 	output, err := exec.CommandContext(t.Context(), binary, "doctor", "--config", path, "--json").Output()
 	var found struct {
 		Probes   int
-		Findings []struct {
-			Node, Kind, Says string
-			Services         []string
-		}
+		Findings []finding
 	}
 	if json.Unmarshal(output, &found) != nil || found.Probes == 0 {
 		t.Fatalf("doctor: %v: %s", err, output)
 	}
+	return found.Findings
+}
+
+// diagnosis is the kinds of findings by node and service.
+func diagnosis(t *testing.T, text string) map[string][]string {
+	t.Helper()
+	return kindsOf(t, findings(t, text))
+}
+
+func kindsOf(t *testing.T, found []finding) map[string][]string {
+	t.Helper()
 	kinds := make(map[string][]string)
-	for _, f := range found.Findings {
+	for _, f := range found {
 		t.Logf("%s %s: %s: %s", f.Node, strings.Join(f.Services, ","), f.Kind, f.Says)
 		for _, s := range f.Services {
 			kinds[f.Node+" "+s] = append(kinds[f.Node+" "+s], f.Kind)

@@ -28,6 +28,12 @@ func issueOnce(t *testing.T, dir string) {
 // name and address whose subject tells it from others.
 func issue(t *testing.T, dir, file, subject string) {
 	t.Helper()
+	issueUntil(t, dir, file, subject, time.Now().Add(24*time.Hour))
+}
+
+// issueUntil is issue for a certificate that ends at some other time, past or future.
+func issueUntil(t *testing.T, dir, file, subject string, end time.Time) {
+	t.Helper()
 	ca, err := tls.LoadX509KeyPair(servers.ca(), filepath.Join(servers.dir, "tls", "ca.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -45,8 +51,8 @@ func issue(t *testing.T, dir, file, subject string) {
 		Subject:      pkix.Name{CommonName: subject},
 		DNSNames:     []string{name},
 		IPAddresses:  []net.IP{net.ParseIP(front)},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
+		NotBefore:    time.Now().Add(-48 * time.Hour),
+		NotAfter:     end,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
