@@ -153,7 +153,7 @@ func (x *examiner) diagnose(ctx context.Context, j job, o outcome) (Kind, string
 	}
 	switch o.failure.kind {
 	case Closed:
-		return Closed, "accepts and closes at once, with and without a PROXY header: it has banned our address, or is past its connection limit"
+		return Closed, "accepts and closes at once, with and without a PROXY header: it has banned our address, is past its connection limit, or does not have us among those that may send one"
 	case Silent:
 		return Silent, "accepts and says nothing, with and without a PROXY header: is the server frozen or overloaded?"
 	}
