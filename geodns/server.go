@@ -27,6 +27,7 @@ type Server struct {
 	cookies *cookies
 	limit   *rateLimit
 	clients tcpClients
+	talks   sync.Pool // *tcpTalk
 	serving atomic.Pointer[serving]
 	first   chan struct{} // closed when there is data
 	running sync.WaitGroup

@@ -121,9 +121,20 @@ func (s *Server) converse(c *net.TCPConn) {
 	s.Metrics.conns.Inc()
 	defer s.Metrics.conns.Dec()
 	defer s.clients.leave(c)
-	t := &tcpTalk{worker: s.newWorker(Workers()), conn: c, client: client.WithZone(""), in: make([]byte, readTCP)}
+	t := s.talk()
+	t.conn, t.client, t.have = c, client.WithZone(""), 0
 	for t.turn() == nil {
 	}
+	t.conn = nil
+	s.talks.Put(t)
+}
+
+// talk is one whose buffers another connection may have had: most connections ask one question, and these would be most of its cost.
+func (s *Server) talk() *tcpTalk {
+	if t, ok := s.talks.Get().(*tcpTalk); ok {
+		return t
+	}
+	return &tcpTalk{worker: s.newWorker(Workers()), in: make([]byte, readTCP)}
 }
 
 // tcpClient is what counts as one client of TCP, whose address cannot be forged.
