@@ -117,8 +117,9 @@ func (u *upload) wait(limit time.Duration) {
 	}
 }
 
-// settleTime is how long an answer waits for the upload to notice that it has sent everything.
-const settleTime = 5 * time.Millisecond
+// settleTime is how long an answer waits for the upload to notice that it has sent everything: less, and on a busy machine answers to whole
+// uploads end the connection of their client; more, and answers that do come early come late.
+const settleTime = 25 * time.Millisecond
 
 // settled says whether the client has sent all of its body.
 func (u *upload) settled() bool {
