@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -390,6 +392,36 @@ func TestProcess(t *testing.T) {
 	}
 	if status, _ := o.call(t, "GET /api/v1/explain"); status != 400 {
 		t.Errorf("explain of nobody = %d", status)
+	}
+}
+
+// Who asks the process to end hears that it will, however quickly it does.
+func TestTheEndIsAnswered(t *testing.T) {
+	s := &Server{Router: routing.NewRouter(load(t, topology), slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()}
+	r := &running{s, s.Router, filepath.Join(t.TempDir(), "admin.sock")}
+	change, err := s.Prepare(config.Admin{Listen: "unix:" + r.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Commit()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	s.Stop = func(time.Duration) {
+		cancel()
+		eventually(t, "the listener is closed", func() bool {
+			c, err := net.Dial("unix", r.path)
+			if err == nil {
+				c.Close()
+			}
+			return err != nil
+		})
+	}
+	go func() { ended <- s.Run(ctx) }()
+	if status, _, body := r.ask(t, "POST", "/api/v1/drain?within=1s", nil); status != 202 {
+		t.Errorf("drain = %d %s", status, body)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
 	}
 }
 

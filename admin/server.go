@@ -180,10 +180,23 @@ func (s *Server) Run(ctx context.Context) error {
 	s.current, s.closing = nil, true
 	s.mu.Unlock()
 	if current != nil {
-		current.http.Close()
+		current.end()
 	}
 	s.serving.Wait()
 	return nil
+}
+
+// lastAnswers is how long requests that are under way at the end have: a profile that runs for half a minute is broken off.
+const lastAnswers = time.Second
+
+// end closes the listener, lets requests that are under way have their answers, of which the one that ends the process is one, and
+// closes the rest.
+func (f *front) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	if f.http.Shutdown(ctx) != nil {
+		f.http.Close()
+	}
 }
 
 func (s *Server) serve(f *front) {
