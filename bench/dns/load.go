@@ -42,7 +42,6 @@ type load struct {
 	next    int
 	checked bool
 	flights []*flight
-	asked   map[uint16]int
 	buffers [flights][batch]slot
 }
 

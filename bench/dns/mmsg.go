@@ -18,12 +18,11 @@ const (
 
 // flight is a connected UDP socket with a batch of questions on their way.
 type flight struct {
-	fd             int
-	in, out        [batch]message
-	inV, outV      [batch]unix.Iovec
-	answers        [batch][packetSize]byte
-	began          [batch]time.Time // by the low bits of the id
-	slots, waiting int
+	fd        int
+	in, out   [batch]message
+	inV, outV [batch]unix.Iovec
+	answers   [batch][packetSize]byte
+	waiting   int
 }
 
 // message is struct mmsghdr of recvmmsg(2).
