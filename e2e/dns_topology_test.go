@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // Where the name server of the tests is, and what it answers with: one address for each region.
@@ -29,9 +33,10 @@ type dnsTopology struct {
 	limit  string // of equal answers; "" is none
 }
 
-// dnsInterval and dnsFall are those of the probes, of the own region's nodes.
+// How nodes are probed: those of the own region every dnsInterval, others every dnsRemote.
 const (
 	dnsInterval = time.Second
+	dnsRemote   = 2 * time.Second
 	dnsTimeout  = 500 * time.Millisecond
 	dnsFall     = 2
 )
@@ -68,8 +73,9 @@ dns:
       hosts: {imap: [imap]}
       records: |
         text IN TXT "static"
+        *.many IN TXT "wild"
         big IN TXT "%s" "%s" "%s" "%s" "%s"
-%s`, dnsZone, admin, dnsEU, toEU, dnsUS, toUS, port(y.eu), port(y.us), front, dnsInterval, dnsInterval, dnsTimeout, dnsFall,
+%s`, dnsZone, admin, dnsEU, toEU, dnsUS, toUS, port(y.eu), port(y.us), front, dnsInterval, dnsRemote, dnsTimeout, dnsFall,
 		dnsServer, dnsPort, limit, signed, dnsZone, dnsServer,
 		strings.Repeat("1", 250), strings.Repeat("2", 250), strings.Repeat("3", 250), strings.Repeat("4", 250), strings.Repeat("5", 250), y.more)
 }
@@ -84,13 +90,19 @@ func (y dnsTopology) write(t *testing.T, path string) {
 	}
 }
 
-// playedNode is a node that greets and no more, which is what probes of level protocol look at first.
-func playedNode(t *testing.T) net.Listener {
+// played is a node that greets and knows no more than probes of level protocol look at.
+type played struct {
+	net.Listener
+	silent atomic.Bool // it accepts and says nothing
+}
+
+func playedNode(t *testing.T) *played {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := &played{Listener: l}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -99,18 +111,20 @@ func playedNode(t *testing.T) net.Listener {
 			if err != nil {
 				return
 			}
-			go converse(c)
+			go converse(c, p.silent.Load())
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-ended })
-	return l
+	return p
 }
 
-// converse is an IMAP server that knows the commands of a probe.
-func converse(c net.Conn) {
+// converse is an IMAP server that knows the commands of a probe, or a frozen one.
+func converse(c net.Conn, silent bool) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(5 * time.Second))
-	fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	if !silent {
+		fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	}
 	buffer := make([]byte, 512)
 	for {
 		n, err := c.Read(buffer)
@@ -138,4 +152,26 @@ func keyDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// dsOf makes a key for a topology's zone and returns what the zone above would have of it, as posthouse prints it.
+func dsOf(t *testing.T, y dnsTopology) *dns.DS {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "topology.yaml")
+	y.write(t, file)
+	for _, command := range []string{"keygen", "ds"} {
+		out, err := exec.Command(binary, "dns", command, "--config", file).Output()
+		if err != nil {
+			t.Fatalf("dns %s: %v", command, err)
+		}
+		if command == "keygen" {
+			continue
+		}
+		rr, err := dns.NewRR(string(out))
+		if ds, ok := rr.(*dns.DS); ok {
+			return ds
+		}
+		t.Fatalf("dns ds printed %q: %v", out, err)
+	}
+	return nil
 }

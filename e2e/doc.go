@@ -7,7 +7,7 @@
 //
 // The tests need root and what `servers install` installs; without them, or with -short, they skip and say why. Those of
 // the web (web_*_test.go) skip alone where its servers, or npm's clients, are missing.
-// Those of DNS (dns_*_test.go) play the nodes themselves and ask by kdig, delv, dnsperf and through unbound; E2E_DNS_SECONDS is how long
+// Those of DNS (dns_*_test.go) play the nodes themselves and ask by kdig, delv, dnsperf and through unbound, which validates; E2E_DNS_SECONDS is how long
 // the topology is reloaded under dnsperf, 10 unless said.
 // E2E=1 installs first (E2E_NO_INSTALL=1: not even then); E2E_RACE=1 builds posthouse with the race detector, E2E_BINARY
 // names one that is built already.
