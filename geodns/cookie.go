@@ -41,11 +41,14 @@ func newCookies() *cookies {
 	return c
 }
 
-// rotate takes a new secret where the present one is old enough.
-func (c *cookies) rotate(now time.Time) {
-	if old := c.secrets.Load(); now.Sub(old.since) >= secretLife {
-		c.secrets.Store(&secrets{now: newSipKey(), before: old.now, since: now})
+// rotate takes a new secret where the present one is old enough, and says whether it did.
+func (c *cookies) rotate(now time.Time) bool {
+	old := c.secrets.Load()
+	if now.Sub(old.since) < secretLife {
+		return false
 	}
+	c.secrets.Store(&secrets{now: newSipKey(), before: old.now, since: now})
+	return true
 }
 
 // check says whether a whole cookie was made here, for this client and not long ago. Then fresh is whether it may be sent back
@@ -86,12 +89,18 @@ func (k sipKey) sign(cookie []byte, client netip.Addr) uint64 {
 // sipKey is the key of SipHash-2-4.
 type sipKey struct{ k0, k1 uint64 }
 
+const sipKeySize = 16
+
 func newSipKey() sipKey {
-	var b [16]byte
+	var b [sipKeySize]byte
 	rand.Read(b[:]) // never fails
 	return sipKeyOf(b)
 }
 
-func sipKeyOf(b [16]byte) sipKey {
+func sipKeyOf(b [sipKeySize]byte) sipKey {
 	return sipKey{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
+}
+
+func (k sipKey) bytes() []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, k.k0), k.k1)
 }

@@ -23,6 +23,10 @@ type Server struct {
 	Log     *slog.Logger
 	Metrics *Metrics // nil: counted for nobody
 
+	// Kept is what Keep was given last for a state_dir, in the run before this one; nil: nothing. It is secret. Both may be nil.
+	Kept func(dir string) ([]byte, error)
+	Keep func(dir string, data []byte) error
+
 	once    sync.Once
 	cookies *cookies
 	limit   *rateLimit
@@ -32,7 +36,8 @@ type Server struct {
 	first   chan struct{} // closed when there is data
 	running sync.WaitGroup
 
-	packing sync.Mutex // one Use at a time
+	packing   sync.Mutex // one Use at a time; guards the following
+	secretsIn string     // the state_dir in which the secrets of cookies are kept
 
 	mu        sync.Mutex // guards the following
 	listeners map[netip.AddrPort]*listener
@@ -66,7 +71,9 @@ func (s *Server) Use(d *Data) {
 	s.init()
 	s.packing.Lock()
 	defer s.packing.Unlock()
-	s.pack(d, s.serving.Load())
+	before := s.serving.Load()
+	s.keepSecrets(d.Zones.topology.StateDir, before == nil, time.Now())
+	s.pack(d, before)
 }
 
 // pack publishes the answers of a Data. The caller holds packing.
@@ -115,9 +122,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 // renew takes new secrets and signatures in time.
 func (s *Server) renew(now time.Time) {
-	s.cookies.rotate(now)
 	s.packing.Lock()
 	defer s.packing.Unlock()
+	if s.cookies.rotate(now) {
+		s.saveSecrets()
+	}
 	if serving := s.serving.Load(); serving != nil && serving.data.Zones.topology.DNS.KeyDir != "" {
 		s.pack(serving.data, nil)
 	}

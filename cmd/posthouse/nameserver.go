@@ -49,8 +49,8 @@ type nameServer struct {
 
 func newNameServer(log *slog.Logger, registry prometheus.Registerer, router *routing.Router) *nameServer {
 	n := &nameServer{log: log, router: router, changed: make(chan struct{}, 1), begun: make(chan struct{})}
-	n.server = &geodns.Server{Log: log, Metrics: geodns.NewMetrics(registry)}
-	n.health = &geodns.Health{Log: log, Changed: n.wake, Kept: keptHealth, Keep: keepHealth}
+	n.server = &geodns.Server{Log: log, Metrics: geodns.NewMetrics(registry), Kept: cookieFile.kept, Keep: cookieFile.keep}
+	n.health = &geodns.Health{Log: log, Changed: n.wake, Kept: nameHealthFile.kept, Keep: nameHealthFile.keep}
 	n.health.Register(registry)
 	n.geoip = nearest.NewMetrics(registry)
 	router.Published = n.wake
@@ -208,19 +208,25 @@ func same(a, b *geodns.Data) bool {
 	return a.Zones == b.Zones && a.Places == b.Places && reflect.DeepEqual(a.View, b.View)
 }
 
-// nameHealthFile holds, inside state_dir, what was down when the process ended.
-const nameHealthFile = "dns-health.json"
+// What is kept inside state_dir.
+const (
+	nameHealthFile stateFile = "dns-health.json"  // what was down when the process ended
+	cookieFile     stateFile = "dns-cookies.json" // the secrets with which cookies are made
+)
 
-// keptHealth is nothing where nothing was kept.
-func keptHealth(dir string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(dir, nameHealthFile))
+// stateFile is a file in a state_dir.
+type stateFile string
+
+// kept is nothing where nothing was kept.
+func (f stateFile) kept(dir string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, string(f)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return data, err
 }
 
-func keepHealth(dir string, data []byte) error { return replaceFile(dir, nameHealthFile, data) }
+func (f stateFile) keep(dir string, data []byte) error { return replaceFile(dir, string(f), data) }
 
 // identity is what tells the servers of a zone apart (RFC 5001).
 func identity(region string) string {

@@ -180,3 +180,38 @@ func TestExplainNameLive(t *testing.T) {
 		return code == exitNo && strings.Contains(errors, "no section dns")
 	})
 }
+
+// TestServeCookies has a client's cookie outlive a restart: the answer brings it back as it was.
+func TestServeCookies(t *testing.T) {
+	s, server := newServed(t, 2), freePort(t)
+	s.write(s.twoRegions(server, ""))
+	s.start()
+	const client = "0102030405060708"
+	exchange := func(cookie string) (got string) {
+		q := new(dns.Msg).SetQuestion("mail.example.org.", dns.TypeSOA)
+		q.SetEdns0(1232, false)
+		q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie}}
+		m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, server)
+		if err != nil || m.IsEdns0() == nil {
+			return ""
+		}
+		for _, o := range m.IsEdns0().Option {
+			if o, ok := o.(*dns.EDNS0_COOKIE); ok {
+				got = o.Cookie
+			}
+		}
+		return got
+	}
+	var cookie, again string
+	poll(t, "a cookie", func() bool { cookie = exchange(client); return len(cookie) == 48 })
+	s.end()
+	file := filepath.Join(filepath.Dir(s.path), "state", string(cookieFile))
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v; want mode 0600", file, info, err)
+	}
+	s.start()
+	poll(t, "an answer after the restart", func() bool { again = exchange(cookie); return again != "" })
+	if again != cookie {
+		t.Errorf("the cookie %s is %s after a restart", cookie, again)
+	}
+}
