@@ -298,6 +298,31 @@ func TestMailRecordsGiveWay(t *testing.T) {
 	}
 }
 
+// The id of the policy of MTA-STS changes with the names of MX, whether they are made or given, and with nothing else.
+func TestPolicyID(t *testing.T) {
+	id := func(old, new string) string {
+		text := strings.Replace(testTopology, old, new, 1)
+		if text == testTopology && old != new {
+			t.Fatalf("the topology has no %q", old)
+		}
+		return ask(t, newData(t, text), "_mta-sts TXT", "192.0.2.1")
+	}
+	const records = "      records: |"
+	made := id("", "")
+	given := id(records, records+"\n        @ MX 5 elsewhere.example.net.")
+	if given == made || given == id(records, records+"\n        @ MX 5 another.example.net.") {
+		t.Errorf("%s with MX of the file, %s with ours: not another for each", given, made)
+	}
+	for old, new := range map[string]string{
+		records:      records + "\n        other MX 5 elsewhere.example.net.",
+		"mx: [smtp]": "mail: [smtp]",
+	} {
+		if got := id(old, new); (got == made) != (old == records) {
+			t.Errorf("with %q: %s, before %s", new, got, made)
+		}
+	}
+}
+
 // Zones of one file know of each other: the upper one tells where the lower one begins, mail domains lie where they
 // lie, and aliases are followed from one to the other.
 func TestZonesTogether(t *testing.T) {

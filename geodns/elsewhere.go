@@ -50,6 +50,22 @@ func MailRecords(t *config.Topology, domain string) []dns.RR {
 	return all
 }
 
+// MailKeys is TLSA for a mail domain whose services are at the cluster's own name, of those whose TLS ends here: senders believe it where
+// the zone of that name is signed (RFC 7672, 2.2). Hosts of the topology's zones have theirs there, if at all.
+func MailKeys(t *config.Topology, domain string) ([]dns.RR, error) {
+	m := &mailDomain{name: dns.CanonicalName(domain), ttl: keyTTL, topology: t}
+	if m.zone() != nil || !slices.ContainsFunc(t.Services, endsTLS) {
+		return nil, nil
+	}
+	certificates, err := readCertificates(t.TLS.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	m.takeHosts()
+	h := m.hosts[0]
+	return tlsaOf(t, h.Services, h.Name, m.ttl, certificates), nil
+}
+
 // takeHosts finds the hosts of a domain: of the zone that lists it, else of the first that has any. Without one the
 // cluster's name stands for everything that clients reach, and its addresses, if we know them, are part of the answer.
 func (m *mailDomain) takeHosts() (addresses []dns.RR) {

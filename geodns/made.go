@@ -12,6 +12,7 @@ import (
 func (z *Zones) addMail(c *config.Zone, hosts []*Host) {
 	for _, domain := range c.Domains {
 		m := &mailDomain{name: dns.Fqdn(domain), hosts: hosts, ttl: uint32(c.TTL.Seconds()), tlsrpt: c.TLSRPT, topology: z.topology}
+		m.given = z.given(m.name, dns.TypeMX)
 		for _, set := range sets(m.records()) {
 			z.suggest(set)
 		}
@@ -38,6 +39,14 @@ func sets(records []dns.RR) [][]dns.RR {
 		}
 	}
 	return all
+}
+
+// given is what the file has of a name and type; nil: it is for us to make.
+func (z *Zones) given(qname string, rrtype uint16) []dns.RR {
+	if n := z.zoneOf(qname).names[qname]; n != nil {
+		return n.sets[rrtype]
+	}
+	return nil
 }
 
 // suggest adds a set of records unless the name has its own.

@@ -15,7 +15,8 @@ type mailDomain struct {
 	name     string // fully qualified
 	hosts    []*Host
 	ttl      uint32
-	tlsrpt   string // where reports go; "" asks for none
+	tlsrpt   string   // where reports go; "" asks for none
+	given    []dns.RR // the MX records that the file has in place of ours
 	topology *config.Topology
 }
 
@@ -129,12 +130,16 @@ func (m *mailDomain) port(service string) uint16 {
 	return s.Port
 }
 
-// policyID changes with the names that the policy lists (RFC 8461, 3.1), and is the same on every server. Policies
-// are the nodes' own: one that changes otherwise takes a record of its own in the file.
+// policyID changes with the names that the policy has to list (RFC 8461, 3.1), and is the same on every server. The policy is served by
+// nodes, who alone know its mode and age: where these change the file gives a record in place of this one.
 func (m *mailDomain) policyID() string {
+	exchangers := m.given
+	if exchangers == nil {
+		exchangers = m.exchangers()
+	}
 	sum := fnv.New64a()
-	for _, rr := range m.exchangers() {
-		fmt.Fprintf(sum, "%s\n", rr.(*dns.MX).Mx)
+	for _, rr := range exchangers {
+		fmt.Fprintf(sum, "%s\n", dns.CanonicalName(rr.(*dns.MX).Mx))
 	}
 	return fmt.Sprintf("%016x", sum.Sum64())
 }

@@ -45,17 +45,26 @@ func endsTLS(s *config.Service) bool {
 }
 
 func (z *Zones) addHostTLSA(h *Host, name string, certificates []*x509.Certificate) {
-	for _, service := range h.Services {
-		s := z.topology.Service(service)
+	for _, rr := range tlsaOf(z.topology, h.Services, name, h.ttl, certificates) {
+		h.zone.add(rr)
+	}
+}
+
+// tlsaOf is the keys that clients of services see at a name.
+func tlsaOf(t *config.Topology, services []string, name string, ttl uint32, certificates []*x509.Certificate) []dns.RR {
+	var all []dns.RR
+	for _, service := range services {
+		s := t.Service(service)
 		if !endsTLS(s) {
 			continue
 		}
 		for _, c := range shown(certificates, name, s.Protocol == config.SMTP) {
-			for _, port := range publicPorts(z.topology, s) {
-				h.zone.add(tlsa(fmt.Sprintf("_%d._tcp.%s", port, name), h.ttl, c))
+			for _, port := range publicPorts(t, s) {
+				all = append(all, tlsa(fmt.Sprintf("_%d._tcp.%s", port, name), ttl, c))
 			}
 		}
 	}
+	return all
 }
 
 // shown is the certificates that a client may see at a name. Those who send mail see the first one where none has

@@ -13,8 +13,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/miekg/dns"
 )
 
 // certificate writes a certificate for names and returns the path without its ending, and what TLSA says of it.
@@ -93,6 +96,43 @@ tls:
 	}
 	if _, err := NewZones(d.Zones.topology, 1); err == nil || !strings.Contains(err.Error(), "first.crt") {
 		t.Errorf("a broken certificate: %v, want its name", err)
+	}
+}
+
+// A mail domain whose services are at the cluster's own name, in a zone elsewhere, is told the keys; hosts of our zones have theirs there.
+func TestMailKeys(t *testing.T) {
+	path, sum := certificate(t, t.TempDir(), "mail", "mail.example.org")
+	text := fmt.Sprintf(`
+cluster: mail.example.org
+nodes: [{name: node-1, address: 10.0.0.1, services: [smtp, imaps, sieve]}]
+defaults: {proxy_protocol: v2}
+services: {smtp: {starttls: terminate}, imaps: {tls: reencrypt, listen: [":993", ":9930"]}}
+tls: {certificates: [{cert: %[1]s.crt, key: %[1]s.key}]}
+`, path)
+	for _, row := range []struct{ text, want string }{
+		{text, "_25._tcp _993._tcp _9930._tcp"},
+		{strings.Replace(text, "mail.example.org", "other.example.org", 1), "_25._tcp"}, // senders of mail see the first one whatever its name is
+		{strings.Replace(strings.Replace(text, "starttls: terminate", "", 1), "tls: reencrypt, ", "", 1), ""},
+		{text + "dns: {listen: ['192.0.2.53:53'], zones: {example.org: {nameservers: {ns1: [192.0.2.53]}, hosts: {mx: [smtp]}}}}\nregions: {eu: {addresses: [192.0.2.1]}}\n", ""},
+	} {
+		topology := load(t, row.text)
+		records, err := MailKeys(topology, "example.net")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, rr := range records {
+			name := strings.TrimSuffix(rr.Header().Name, "."+topology.Cluster+".")
+			if !slices.Contains(got, name) {
+				got = append(got, name)
+			}
+			if key := rr.(*dns.TLSA).Certificate; key != sum {
+				t.Errorf("%s has the key %s, want %s", rr.Header().Name, key, sum)
+			}
+		}
+		if slices.Sort(got); strings.Join(got, " ") != row.want {
+			t.Errorf("TLSA at %q, want %q, with\n%s", got, row.want, row.text)
+		}
 	}
 }
 

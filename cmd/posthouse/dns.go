@@ -31,7 +31,8 @@ type dnsRecordsCmd struct {
 
 func (dnsRecordsCmd) Help() string {
 	return `Prints records in master-file syntax. With a dns section they delegate its zones to the balancers; with --domain, or
-without the section, they are the MX, SRV and other records of a mail domain (the cluster's name, unless given).
+without the section, they are the MX, SRV and other records of a mail domain (the cluster's name, unless given), with TLSA
+where clients see certificates of ours at the cluster's name.
 
 Example: posthouse dns records --config topology.yaml --domain example.org`
 }
@@ -66,6 +67,14 @@ func printDomains(c console, t *config.Topology, domains []string) error {
 		}
 		fmt.Fprintf(c.out, "; mail domain %s\n", domain)
 		printRecords(c, geodns.MailRecords(t, domain))
+		keys, err := geodns.MailKeys(t, domain)
+		if err != nil {
+			return err
+		}
+		if len(keys) > 0 {
+			fmt.Fprintln(c.out, "; if that zone is signed; before a certificate has another key, add the record of that key:")
+		}
+		printRecords(c, keys)
 	}
 	return nil
 }
