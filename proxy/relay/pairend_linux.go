@@ -20,7 +20,7 @@ func (l *loop) pipe(from *side) *pipeful {
 
 // splice moves bulk inside the kernel, through an empty pipe. It returns how many bytes it took.
 func (l *loop) splice(p *pair, from, to *side, pipe *pipeful) int {
-	n, errno := move(int(from.fd), pipe.w, pipeSize)
+	n, errno := move(int(from.fd), pipe.w, to.bound(from.moved.Load()))
 	if n == 0 {
 		l.store.takePipe(pipe)
 		l.noMore(p, from, to, errno)

@@ -31,6 +31,17 @@ func spliceOnce(from, to, most int) (int, error) {
 	}
 }
 
+// What the kernel may hold for a peer beyond what is on its way: a reader that has stalled costs this, and not all that a send buffer may
+// grow to, and a path with a long delay is as fast as ever. There is room again at half of it.
+const (
+	mostUnsent = pipeSize  // with half of it bulk costs a tenth more, because of the wake-ups
+	fewUnsent  = 256 << 10 // until the peer has taken mostUnsent: the buffer of the other side grows with what we take from there
+)
+
+func boundUnsent(fd, most int) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, most)
+}
+
 // resetOnClose makes the coming close of a socket a reset, unless it would overtake bytes that its peer has not got yet.
 func resetOnClose(fd int) {
 	if unsent, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil || unsent == 0 {

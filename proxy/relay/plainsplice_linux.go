@@ -51,6 +51,7 @@ func (d *direction) splice() error {
 		p.close()
 		return writeError{err}
 	}
+	out.Control(func(fd uintptr) { boundUnsent(int(fd), mostUnsent) })
 	for {
 		n, err := d.fill(p)
 		if n == 0 {

@@ -165,6 +165,7 @@ func TestSecureBackPressure(t *testing.T) {
 			t.Fatalf("the reader was never full: %+v", f)
 		}
 	}
+	expectBounded(t, &s.(*pair).client)
 	got, err := io.ReadAll(ends[0])
 	if err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes arrived, of %d: %v", len(got), len(content), err)

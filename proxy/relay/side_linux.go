@@ -36,6 +36,8 @@ const (
 	nagle                       // TCP_NODELAY is not set
 	spoken                      // something was written
 	mortal                      // keep-alive is not set
+	bounded                     // no more than fewUnsent waits in its socket
+	eager                       // no more than mostUnsent
 )
 
 func (s *side) is(some state) bool { return s.state&some != 0 }
@@ -71,6 +73,22 @@ func (s *side) hurry() {
 	}
 	unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	s.unset(nagle)
+}
+
+// bound is called before a side gets bulk, and says how much it is to get at once. It has taken so much already.
+func (s *side) bound(taken int64) int {
+	switch {
+	case !s.is(bounded):
+		s.set(bounded)
+		boundUnsent(int(s.fd), fewUnsent)
+	case !s.is(eager) && taken >= mostUnsent:
+		s.set(eager)
+		boundUnsent(int(s.fd), mostUnsent)
+	}
+	if s.is(eager) {
+		return mostUnsent
+	}
+	return fewUnsent
 }
 
 // keepAliveAfter is the age at which a session gets its keep-alive towards the node. Most do not live that long, and it takes four calls.
