@@ -26,9 +26,10 @@ func (s *Server) newWorker(cell int) *worker {
 }
 
 // begin takes the data and the time of now for the questions that have come together.
-func (w *worker) begin() {
-	w.serving = w.server.serving.Load()
-	w.now = uint32(time.Now().Unix())
+func (w *worker) begin() time.Time {
+	now := time.Now()
+	w.serving, w.now = w.server.serving.Load(), uint32(now.Unix())
+	return now
 }
 
 // tally counts one answer, at the latest at the end of the batch.
