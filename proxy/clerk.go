@@ -42,10 +42,12 @@ func (c *clerk) add(s *session, r relay.Result) {
 
 func (c *clerk) write() {
 	for batch := c.take(); len(batch) > 0; batch = c.take() {
-		for i, e := range batch {
-			batch[i] = ended{}
-			e.session.conclude(e.result)
-		}
+		batch[0].session.server.Together(func() {
+			for i, e := range batch {
+				batch[i] = ended{}
+				e.session.conclude(e.result)
+			}
+		})
 		c.giveBack(batch)
 	}
 }

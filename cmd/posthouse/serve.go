@@ -27,7 +27,8 @@ Example: posthouse serve --config /etc/posthouse/topology.yaml --region eu`
 }
 
 func (cmd serveCmd) Run(c console) error {
-	log := cmd.logger(c.err)
+	paper := &journal{to: c.err}
+	log := cmd.logger(paper)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from before the start to after the drain: unhandled it would end the process
 	defer signal.Stop(hangup)
@@ -42,7 +43,7 @@ func (cmd serveCmd) Run(c console) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	b := newBalancer(topology, log)
-	b.notify = newNotifier()
+	b.notify, b.server.Together = newNotifier(), paper.together
 	if b.server.Passed, err = passedListeners(); err != nil {
 		return err
 	}
