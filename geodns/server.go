@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -30,8 +29,7 @@ type Server struct {
 	once    sync.Once
 	cookies *cookies
 	limit   *rateLimit
-	clients tcpClients
-	talks   sync.Pool // *tcpTalk
+	tcp     tcpSide
 	serving atomic.Pointer[serving]
 	first   chan struct{} // closed when there is data
 	running sync.WaitGroup
@@ -47,7 +45,7 @@ type Server struct {
 // listener is the sockets of one address.
 type listener struct {
 	udp     []*udpSocket
-	tcp     *net.TCPListener
+	tcp     *tcpListener
 	ended   chan struct{}
 	running sync.WaitGroup // what answers over UDP
 }
@@ -111,11 +109,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
 	for a, l := range s.listeners {
-		l.close()
+		s.close(l)
 		delete(s.listeners, a)
 	}
 	s.mu.Unlock()
-	s.clients.closeAll()
+	s.tcp.end()
 	s.running.Wait()
 	return nil
 }
@@ -179,7 +177,7 @@ func bind(a netip.AddrPort) (*listener, error) {
 	}
 	udp, err := bindUDP(a, Workers())
 	if err != nil {
-		tcp.Close()
+		tcp.close()
 		return nil, err
 	}
 	return &listener{udp: udp, tcp: tcp, ended: make(chan struct{})}, nil
@@ -206,7 +204,7 @@ func (c *Change) Commit() {
 	}
 	for a, l := range s.listeners {
 		if kept[a] == nil {
-			l.close()
+			s.close(l)
 		}
 	}
 	s.listeners = kept
@@ -215,15 +213,15 @@ func (c *Change) Commit() {
 // Abort closes what Prepare bound.
 func (c *Change) Abort() {
 	for _, l := range c.fresh {
-		l.tcp.Close()
+		l.tcp.close()
 		closeAll(l.udp)
 	}
 }
 
 // close returns when the address is free for others.
-func (l *listener) close() {
+func (s *Server) close(l *listener) {
 	close(l.ended)
-	l.tcp.Close()
+	s.tcp.unserve(l.tcp)
 	for _, socket := range l.udp {
 		socket.end()
 	}
@@ -242,7 +240,7 @@ func (s *Server) start(l *listener) {
 	}
 	s.running.Go(func() {
 		s.await(l)
-		s.accept(l.tcp)
+		s.tcp.serve(s, l.tcp, l.ended)
 	})
 }
 

@@ -2,9 +2,6 @@ package geodns
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -255,106 +252,4 @@ func TestServerEndsWithoutData(t *testing.T) {
 	}
 	change.Commit()
 	running(t, s)
-}
-
-// dialTCP is a connection of DNS over TCP.
-func dialTCP(t testing.TB, address string) net.Conn {
-	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
-	return c
-}
-
-// framed is a message as it goes over TCP.
-func framed(message []byte) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
-}
-
-// readFramed reads the next message.
-func readFramed(t testing.TB, c net.Conn) []byte {
-	t.Helper()
-	var size [2]byte
-	if _, err := io.ReadFull(c, size[:]); err != nil {
-		t.Fatal(err)
-	}
-	message := make([]byte, binary.BigEndian.Uint16(size[:]))
-	if _, err := io.ReadFull(c, message); err != nil {
-		t.Fatal(err)
-	}
-	return message
-}
-
-func TestTCPPipelines(t *testing.T) {
-	address := "127.0.0.1:" + freePort(t)
-	serverAt(t, address)
-	c := dialTCP(t, address)
-	const questions = 500
-	var all []byte
-	for id := range questions {
-		name := "imap.mail.example.org."
-		if id%7 == 0 {
-			name = "x.below.mail.example.org." // the slow path
-		}
-		all = append(all, framed(asks{name: name, kind: dns.TypeA, id: uint16(id)}.pack(t))...)
-	}
-	go func() {
-		c.Write(all[:101]) // in the middle of a question
-		c.Write(all[101:])
-	}()
-	seen := make(map[uint16]bool)
-	for range questions {
-		m := readFramed(t, c)
-		seen[binary.BigEndian.Uint16(m)] = true
-	}
-	if len(seen) != questions {
-		t.Errorf("%d of %d questions answered", len(seen), questions)
-	}
-}
-
-func TestTCPEndsWhatIsNoDNS(t *testing.T) {
-	address := "127.0.0.1:" + freePort(t)
-	serverAt(t, address)
-	for name, bytes := range map[string][]byte{
-		"a question that is too long": {0x80, 0},
-		"a response":                  framed(append(make([]byte, 2), 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-		"nothing":                     {0, 0},
-		"a request of HTTP":           []byte("GET / HTTP/1.1\r\n\r\n"),
-	} {
-		c := dialTCP(t, address)
-		c.Write(bytes)
-		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
-			t.Errorf("%s: %d bytes, %v", name, n, err)
-		}
-	}
-}
-
-func TestTCPLimitsAClient(t *testing.T) {
-	address := "127.0.0.1:" + freePort(t)
-	serverAt(t, address)
-	question := framed(asks{name: "imap.mail.example.org.", kind: dns.TypeA}.pack(t))
-	var conns []net.Conn
-	for range maxTCPClient {
-		c := dialTCP(t, address)
-		c.Write(question)
-		readFramed(t, c)
-		conns = append(conns, c)
-	}
-	over := dialTCP(t, address)
-	over.Write(question)
-	if n, err := over.Read(make([]byte, 1)); err == nil {
-		t.Errorf("one more than allowed reads %d bytes", n)
-	}
-	conns[0].Close()
-	for deadline := time.Now().Add(patience); ; {
-		if n, err := exchange("tcp", address); err == nil && n == 2 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody gets the place of one who has left")
-		}
-	}
 }

@@ -149,7 +149,7 @@ func TestNeverAnAnswer(t *testing.T) {
 		if got := w.answerUDP(packet, anyClient, make([]byte, udpSize)); got != 0 {
 			t.Errorf("%s: an answer of %d bytes", name, got)
 		}
-		if got := w.answerTCP(packet, anyClient, nil); len(got) != 0 {
+		if got := w.slow(packet, anyClient, false, nil); len(got) != 0 {
 			t.Errorf("%s: an answer of %d bytes over TCP", name, len(got))
 		}
 	}

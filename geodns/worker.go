@@ -61,12 +61,3 @@ func (w *worker) answerUDP(packet []byte, from netip.Addr, out []byte) int {
 	}
 	return n
 }
-
-// answerTCP appends the answer to a packet to out.
-func (w *worker) answerTCP(packet []byte, from netip.Addr, out []byte) []byte {
-	free := out[len(out):cap(out)]
-	if n := w.fast(packet, from, false, free); n >= 0 {
-		return out[:len(out)+n]
-	}
-	return w.slow(packet, from, false, out)
-}

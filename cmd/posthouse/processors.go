@@ -13,7 +13,7 @@ import (
 func grantProcessors(t *config.Topology) {
 	most := relay.Loops() + 1
 	if t.DNS != nil {
-		most += geodns.Workers()
+		most += geodns.Threads()
 	}
 	if runtime.GOMAXPROCS(0) < most {
 		runtime.GOMAXPROCS(most)
