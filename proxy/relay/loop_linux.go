@@ -27,6 +27,7 @@ type loop struct {
 	events      [256]unix.EpollEvent
 	scratch     [chunk]byte
 	sealed      []byte // what TLS has written and emit is to send
+	gulp        *gulp  // nil: there was no bulk with TLS yet
 	store       store
 
 	pairs   []*pair // by number

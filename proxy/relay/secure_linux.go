@@ -91,7 +91,7 @@ const mostAnswers = 2 * chunk
 
 // moveSecure is move where a side has TLS: nothing can be spliced, and a record that was read may have others behind it, which no event tells of.
 func (l *loop) moveSecure(p *pair, from, to *side) bool {
-	for left := turn; left > 0; left-- {
+	for left := turn; left > 0; {
 		if to.holds() && (to.is(full) || !l.flush(p, from, to)) {
 			return false
 		}
@@ -103,24 +103,33 @@ func (l *loop) moveSecure(p *pair, from, to *side) bool {
 		}
 		if y := p.of(from); y != nil {
 			l.open(p, y, from, to)
+			left--
 			continue
 		}
-		n, errno := from.read(l.scratch[:])
+		space := l.space(from, to, left)
+		n, errno := from.read(space)
+		left -= max(1, n/chunk)
 		if n == 0 {
 			l.noMore(p, from, to, errno)
 			continue
 		}
-		if n < chunk && !from.is(hungUp) {
+		if n < len(space) && !from.is(hungUp) {
 			from.unset(readable)
 		}
-		l.give(p, from, to, l.scratch[:n])
+		from.learn(n)
+		l.give(p, from, to, space[:n])
 	}
 	return true
 }
 
-// open reads what TLS has for us, at most a record of it.
+// open reads what TLS has for us, at most a chunk of records: more of them leave the cache before they are sent.
 func (l *loop) open(p *pair, y *layer, from, to *side) {
 	n, err := y.Conn.Read(l.scratch[:])
+	for err == nil && n < chunk && len(l.sealed) < chunk {
+		var more int
+		more, err = y.Conn.Read(l.scratch[n:])
+		n += more
+	}
 	l.emit(p, from) // an answer of TLS itself, such as new keys (RFC 8446, 4.6.3); if that fails so does the next read
 	switch {
 	case n > 0: // what is wrong comes again
