@@ -38,6 +38,7 @@ func (b *bench) rows() []*row {
 		b.signed(b.row(b.udp, signed, us("signed", beside.Goal{}))),
 		b.row(b.pipelined, plain, us("TCP, pipelined", to(gdnsd, 0.7))),
 		b.row(b.anew, plain, us("TCP, a connection each", to(gdnsd, 1.5))),
+		b.changing(ecs),
 		b.loading(),
 	}
 }
