@@ -142,6 +142,7 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 		return
 	}
 	logWarnings(b.log, topology)
+	grantProcessors(topology)
 	if err := b.Apply(topology); err != nil {
 		r.refuse(b, err)
 		return
