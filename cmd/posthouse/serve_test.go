@@ -252,6 +252,9 @@ func TestServeCannotBind(t *testing.T) {
 	}
 }
 
+var givenPorts sync.Map
+
+// freePort gives no address twice: where few ports are free the kernel would.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -259,7 +262,11 @@ func freePort(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().String()
+	address := l.Addr().String()
+	if _, again := givenPorts.LoadOrStore(address, true); again {
+		return freePort(t) // while l keeps this one
+	}
+	return address
 }
 
 func poll(t *testing.T, what string, done func() bool) {
