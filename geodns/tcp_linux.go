@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -121,35 +119,3 @@ func (t *tcpSide) end() {
 		t.loop.post(tcpLetter{stop: true})
 	}
 }
-
-// The following are single calls that never block. Go's scheduler is not told of them: that costs more than it could use the processor for.
-// recv and send find the socket quicker than read and write do, and send raises no signal.
-
-func acceptTCP(fd int) (int, netip.Addr, syscall.Errno) {
-	var from unix.RawSockaddrInet6
-	size := uint32(unsafe.Sizeof(from))
-	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)),
-		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return 0, netip.Addr{}, errno
-	}
-	return int(n), address(&from), 0
-}
-
-func receive(fd int, into []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&into[0])), uintptr(len(into)), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
-
-func transmit(fd int, b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
-
-func closeTCP(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }

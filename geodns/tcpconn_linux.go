@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // roomTCP is how many bytes of answers are gathered for one write, or wait for one client, and one answer more. What answers there are
@@ -93,7 +95,7 @@ func (l *tcpLoop) take(c *tcpConn) {
 	if c.held != nil {
 		into = c.held
 	}
-	n, errno := receive(c.fd, into[len(into):readTCP])
+	n, errno := bare.Receive(c.fd, into[len(into):readTCP])
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
@@ -172,7 +174,7 @@ func (l *tcpLoop) deliver(c *tcpConn, b []byte) {
 		c.unsent = append(c.unsent, b...)
 		return
 	}
-	n, errno := transmit(c.fd, b)
+	n, errno := bare.Send(c.fd, b)
 	switch {
 	case errno != 0 && errno != unix.EAGAIN:
 		l.drop(c)
@@ -189,7 +191,7 @@ func (l *tcpLoop) deliver(c *tcpConn, b []byte) {
 
 // flush sends what waits for a client.
 func (l *tcpLoop) flush(c *tcpConn) {
-	n, errno := transmit(c.fd, c.unsent)
+	n, errno := bare.Send(c.fd, c.unsent)
 	switch {
 	case errno == unix.EAGAIN:
 	case errno != 0:

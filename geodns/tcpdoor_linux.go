@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // watchListener lets clients in. It is watched as long as somebody waits there (no edges), so that no batch needs to be the last one.
@@ -15,7 +17,7 @@ func (l *tcpLoop) watchListener(listener *tcpListener) {
 		l.listeners = append(l.listeners, nil)
 	}
 	l.listeners[number] = listener
-	if err := l.control(unix.EPOLL_CTL_ADD, listener.fd, unix.EPOLLIN, bellKey-1-int32(number)); err != nil {
+	if err := l.set.Add(listener.fd, unix.EPOLLIN, listenerKey-int32(number)); err != nil {
 		l.listeners[number] = nil
 		l.pause(listener, err)
 	}
@@ -25,7 +27,7 @@ func (l *tcpLoop) forgetListener(listener *tcpListener) {
 	l.paused = slices.DeleteFunc(l.paused, func(p *tcpListener) bool { return p == listener })
 	if number := slices.Index(l.listeners, listener); number >= 0 {
 		l.listeners[number] = nil
-		l.control(unix.EPOLL_CTL_DEL, listener.fd, 0, 0)
+		l.set.Remove(listener.fd)
 	}
 }
 
@@ -52,10 +54,10 @@ func (l *tcpLoop) unpause() {
 // admit takes in those who wait at a listener.
 func (l *tcpLoop) admit(listener *tcpListener) {
 	for range acceptBatch {
-		fd, from, errno := acceptTCP(listener.fd)
+		fd, from, errno := bare.Accept(listener.fd)
 		switch errno {
 		case 0:
-			l.enter(fd, from)
+			l.enter(fd, from.Addr())
 		case unix.EAGAIN:
 			return
 		case unix.EINTR, unix.ECONNABORTED:
@@ -69,7 +71,7 @@ func (l *tcpLoop) admit(listener *tcpListener) {
 // enter takes a client in. Its question is mostly there.
 func (l *tcpLoop) enter(fd int, from netip.Addr) {
 	if !l.counts.enter(tcpClient(from)) {
-		closeTCP(fd)
+		bare.Close(fd)
 		l.server.Metrics.refused.Inc()
 		return
 	}
@@ -97,21 +99,21 @@ func (l *tcpLoop) conn() *tcpConn {
 
 // watch registers a socket, or changes what it is watched for. It fails without memory, or at fs.epoll.max_user_watches.
 func (l *tcpLoop) watch(c *tcpConn) bool {
-	op, events := unix.EPOLL_CTL_ADD, uint32(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
+	watch, events := l.set.Add, uint32(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
 	if c.watched {
-		op = unix.EPOLL_CTL_MOD
+		watch = l.set.Change
 	}
 	if len(c.unsent) > 0 {
 		events |= unix.EPOLLOUT
 	}
-	c.watched = l.control(op, c.fd, events, c.number) == nil
+	c.watched = watch(c.fd, events, c.number) == nil
 	return c.watched
 }
 
 // drop ends a connection. Its place is free when no answers are made for it any more: so there are never more of these than connections
 // may have.
 func (l *tcpLoop) drop(c *tcpConn) {
-	closeTCP(c.fd)
+	bare.Close(c.fd)
 	l.server.Metrics.conns.Dec()
 	c.in.remove(c)
 	l.asked.takeBack(c.held)

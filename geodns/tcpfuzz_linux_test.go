@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // FuzzTCP sends whatever bytes, in pieces of one size.
@@ -44,11 +46,11 @@ func (l *tcpLoop) converse(t testing.TB, s stream) [][]byte {
 	var back []byte
 	for left, closed := s.bytes, false; ; {
 		l.rest()
-		n, errno := receive(client, room)
+		n, errno := bare.Receive(client, room)
 		back = append(back, room[:n]...)
 		switch {
 		case errno == unix.EAGAIN && len(left) > 0:
-			sent, errno := transmit(client, left[:s.cuts(len(left))])
+			sent, errno := bare.Send(client, left[:s.cuts(len(left))])
 			if left = left[sent:]; errno != 0 {
 				left = nil // the server has closed
 			}
@@ -66,7 +68,7 @@ func (l *tcpLoop) converse(t testing.TB, s stream) [][]byte {
 // rest takes steps until there is nothing more to do.
 func (l *tcpLoop) rest() {
 	for again := true; again; again = len(l.queue)+len(l.questions) > 0 {
-		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // the step does not wait
+		l.set.Ring() // the step does not wait
 		l.step()
 		for range len(l.questions) {
 			l.reply()

@@ -3,12 +3,11 @@ package geodns
 import (
 	"runtime"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 const (
@@ -17,21 +16,16 @@ const (
 	lastTCP     = time.Second // at the end, for clients that take their answers slowly
 )
 
-// keepProcessor is how many milliseconds the loop waits for events without giving its processor back to Go's scheduler: to get it back takes
-// a wake-up of another thread. The collector waits for the loop no longer than that, and mostly not at all, as its signal ends the wait.
-const keepProcessor = 5
-
-// bellKey is what the bell is called in events. Connections are called by their number, listeners by numbers below it.
-const bellKey = -1
+// listenerKey is what the first listener is called in events, and the others below it. Connections are called by their number.
+const listenerKey = bare.Bell - 1
 
 // tcpLoop is a thread that answers over TCP. What it holds is touched by that thread alone, but for the inbox.
 type tcpLoop struct {
-	server      *Server
-	worker      *worker
-	epoll, bell int
-	lend        bool // Go's scheduler has no processor to spare
-	now         time.Time
-	events      [128]unix.EpollEvent
+	server *Server
+	worker *worker
+	set    *bare.Set
+	now    time.Time
+	events [128]unix.EpollEvent
 
 	listeners []*tcpListener // nil: free
 	paused    []*tcpListener // that are looked at again at resume
@@ -54,8 +48,6 @@ type tcpLoop struct {
 	questions chan *slowQuestion // never full
 	slow      sync.WaitGroup
 
-	rung atomic.Bool // the bell has been rung and not been heard
-
 	mu    sync.Mutex // guards the following
 	inbox []tcpLetter
 	spare []tcpLetter // the inbox of the round before, to be filled again
@@ -71,30 +63,14 @@ type tcpLetter struct {
 }
 
 func newTCPLoop(s *Server) (*tcpLoop, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	set, err := bare.NewSet(runtime.GOMAXPROCS(0) <= Workers())
 	if err != nil {
 		return nil, err
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(epoll)
-		return nil, err
-	}
-	l := &tcpLoop{
-		server: s, worker: s.newWorker(Workers()), epoll: epoll, bell: bell,
-		lend: runtime.GOMAXPROCS(0) <= Workers(), questions: make(chan *slowQuestion, maxTCP*slowTCP),
+	return &tcpLoop{
+		server: s, worker: s.newWorker(Workers()), set: set, questions: make(chan *slowQuestion, maxTCP*slowTCP),
 		asked: buffers{size: readTCP}, answers: buffers{size: roomTCP},
-	}
-	if err := l.control(unix.EPOLL_CTL_ADD, bell, unix.EPOLLIN|unix.EPOLLET, bellKey); err != nil {
-		l.close()
-		return nil, err
-	}
-	return l, nil
-}
-
-func (l *tcpLoop) close() {
-	unix.Close(l.bell)
-	unix.Close(l.epoll)
+	}, nil
 }
 
 // run answers until a letter stops it.
@@ -109,7 +85,7 @@ func (l *tcpLoop) run() {
 	}
 	close(l.questions)
 	l.slow.Wait()
-	l.close()
+	l.set.Close()
 }
 
 // step waits for something to do and does it.
@@ -131,39 +107,20 @@ func (l *tcpLoop) step() {
 // wait returns how many events there are; none when a time has come, or for no reason.
 func (l *tcpLoop) wait() int {
 	if len(l.queue) > 0 {
-		return l.poll(0)
+		return l.set.Now(l.events[:])
 	}
-	if !l.lend {
-		if n := l.poll(keepProcessor); n > 0 {
-			return n
-		}
+	if n := l.set.Soon(l.events[:]); n > 0 {
+		return n
 	}
-	n, err := unix.EpollWait(l.epoll, l.events[:], l.timeout())
-	if err != nil { // EINTR
-		return 0
-	}
-	return n
-}
-
-// poll waits for so many milliseconds, unseen by Go's scheduler.
-func (l *tcpLoop) poll(timeout int) int {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), uintptr(timeout), 0, 0)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
-}
-
-func (l *tcpLoop) control(op, fd int, events uint32, key int32) error {
-	return unix.EpollCtl(l.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: key})
+	return l.set.Wait(l.events[:], l.timeout())
 }
 
 func (l *tcpLoop) event(e *unix.EpollEvent) {
 	switch {
-	case e.Fd == bellKey:
-		l.rung.Store(false) // each ring is an edge, so the bell need not be read
-	case e.Fd < bellKey:
-		if listener := l.listeners[bellKey-1-e.Fd]; listener != nil {
+	case e.Fd == bare.Bell:
+		l.set.Heard()
+	case e.Fd <= listenerKey:
+		if listener := l.listeners[listenerKey-e.Fd]; listener != nil {
 			l.admit(listener)
 		}
 	default:
@@ -186,9 +143,7 @@ func (l *tcpLoop) post(m tcpLetter) {
 	l.mu.Lock()
 	l.inbox = append(l.inbox, m)
 	l.mu.Unlock()
-	if l.rung.CompareAndSwap(false, true) {
-		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	}
+	l.set.Ring()
 }
 
 func (l *tcpLoop) read() {

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // halted is a loop with a listener, whose steps the test takes. Nobody answers the slow questions but the test.
@@ -29,12 +31,11 @@ func halted(t testing.TB) (l *tcpLoop, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.lend = true // the test needs the processor
 	l.watchListener(listener)
 	t.Cleanup(func() {
 		l.dropAll()
 		listener.close()
-		l.close()
+		l.set.Close()
 	})
 	return l, address
 }
@@ -192,7 +193,7 @@ func TestTCPPauses(t *testing.T) {
 	l.pause(l.listeners[0], unix.EMFILE)
 	client := dialTCP(t, address)
 	client.Write(questionsTo(t, fastName))
-	if n := l.poll(0); n != 0 {
+	if n := l.set.Now(l.events[:]); n != 0 {
 		t.Error("somebody at the door is seen during a pause")
 	}
 	l.stepUntil(t, "a client after the pause", func() bool { return l.counts.all == 1 })
@@ -214,11 +215,11 @@ func TestTCPAllocatesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transmit(fd, question)
+		bare.Send(fd, question)
 		for l.counts.all == 0 {
 			l.step()
 		}
-		if n, errno := receive(fd, answer); n < headerSize {
+		if n, errno := bare.Receive(fd, answer); n < headerSize {
 			t.Fatalf("%d bytes, %v", n, errno)
 		}
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger)

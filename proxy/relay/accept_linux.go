@@ -2,11 +2,11 @@ package relay
 
 import (
 	"net/netip"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // acceptBatch is how many clients a loop takes in before it looks at its sessions again.
@@ -14,6 +14,9 @@ const acceptBatch = 32
 
 // uneven is how many more sessions than another loop has, a loop may have and still keep a new client: handing it over costs a wake-up.
 const uneven = 64
+
+// entranceKey is what the first entrance is called in events, and the others below it.
+const entranceKey = bare.Bell - 1
 
 // entrance is a listening socket in the loops. All of them wait for it and the kernel wakes one: that needs no SO_REUSEPORT, which would let
 // a second process take half of the clients unseen.
@@ -60,7 +63,7 @@ func (l *loop) watch(e *entrance) {
 	for i, old := range l.entrances {
 		if old == nil || old == e {
 			l.entrances[i] = e
-			l.control(unix.EPOLL_CTL_ADD, e.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, int32(-2-i))
+			l.set.Add(e.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, entranceKey-int32(i))
 			return
 		}
 	}
@@ -73,7 +76,7 @@ func (l *loop) unwatch(fd int) {
 		if e != nil && e.fd == fd {
 			e.shut = true
 			l.entrances[i] = nil
-			l.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
+			l.set.Remove(fd)
 		}
 	}
 }
@@ -81,7 +84,7 @@ func (l *loop) unwatch(fd int) {
 // admit takes in those who wait at an entrance.
 func (l *loop) admit(e *entrance) {
 	for range acceptBatch {
-		fd, from, errno := accept(e.fd)
+		fd, from, errno := bare.Accept(e.fd)
 		switch errno {
 		case 0:
 			if pause := e.door.Room(fd); pause > 0 {
@@ -101,7 +104,7 @@ func (l *loop) admit(e *entrance) {
 
 // pause looks away from an entrance for a while: it would be a busy loop, as the client goes on waiting there.
 func (l *loop) pause(e *entrance, d time.Duration) {
-	l.control(unix.EPOLL_CTL_DEL, e.fd, 0, 0)
+	l.set.Remove(e.fd)
 	time.AfterFunc(d, func() { l.post(letter{open: e}) })
 }
 
@@ -128,22 +131,4 @@ func (l *loop) receive(v visitor) {
 	if call := v.door.Enter(v.fd, v.from); call != nil {
 		l.call(v.fd, call)
 	}
-}
-
-// accept is a single call that never blocks.
-func accept(fd int) (int, netip.AddrPort, syscall.Errno) {
-	var from unix.RawSockaddrInet6
-	size := uint32(unsafe.Sizeof(from))
-	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)),
-		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return 0, netip.AddrPort{}, errno
-	}
-	port := (*[2]byte)(unsafe.Pointer(&from.Port))
-	at := uint16(port[0])<<8 | uint16(port[1])
-	if from.Family == unix.AF_INET {
-		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&from))
-		return int(n), netip.AddrPortFrom(netip.AddrFrom4(four.Addr), at), 0
-	}
-	return int(n), netip.AddrPortFrom(netip.AddrFrom16(from.Addr).Unmap(), at), 0
 }

@@ -200,9 +200,9 @@ func (l *loop) settle(p *pair) {
 
 // giveBack lets go of a call and its sockets.
 func (l *loop) giveBack(p *pair, err error) {
-	l.control(unix.EPOLL_CTL_DEL, int(p.client.fd), 0, 0)
+	l.set.Remove(int(p.client.fd))
 	if p.node.fd != 0 {
-		l.control(unix.EPOLL_CTL_DEL, int(p.node.fd), 0, 0)
+		l.set.Remove(int(p.node.fd))
 	}
 	progress := l.progress(p, err)
 	caller := p.call.Caller

@@ -5,30 +5,25 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // turn is how many chunks a session may move before others are looked at: a download delays no IDLE by more than half a megabyte.
 const turn = 16
 
-// keepProcessor is how many milliseconds a loop waits for events without giving its processor back to Go's scheduler: to get it back takes a
-// wake-up of another thread. The collector waits for such a loop no longer than that, and mostly not at all, as its signal ends the wait.
-const keepProcessor = 5
-
 // loop is a thread that waits for all the events of its sessions. What it holds is touched by that thread alone, but for the inbox.
 type loop struct {
-	epoll, bell int
-	lend        bool // Go's scheduler has no processor to spare
-	now         time.Duration
-	events      [256]unix.EpollEvent
-	scratch     [chunk]byte
-	sealed      []byte // what TLS has written and emit is to send
-	gulp        *gulp  // nil: there was no bulk with TLS yet
-	store       store
+	set     *bare.Set
+	now     time.Duration
+	events  [256]unix.EpollEvent
+	scratch [chunk]byte
+	sealed  []byte // what TLS has written and emit is to send
+	gulp    *gulp  // nil: there was no bulk with TLS yet
+	store   store
 
 	pairs   []*pair // by number
 	free    []int32 // numbers
@@ -42,8 +37,6 @@ type loop struct {
 	others    []*loop     // all others of the engine
 	keepAlive net.KeepAliveConfig
 	load      atomic.Int32 // pairs
-
-	rung atomic.Bool // the bell has been rung and not been heard
 
 	mu    sync.Mutex // guards the following
 	inbox []letter
@@ -67,21 +60,12 @@ type letter struct {
 }
 
 func newLoop(lend bool, keepAlive net.KeepAliveConfig) (*loop, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	set, err := bare.NewSet(lend)
 	if err != nil {
 		return nil, err
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(epoll)
-		return nil, err
-	}
-	l := &loop{epoll: epoll, bell: bell, lend: lend, keepAlive: keepAlive, now: time.Since(base)}
+	l := &loop{set: set, keepAlive: keepAlive, now: time.Since(base)}
 	l.wheel = newWheel(l.now)
-	if err := l.control(unix.EPOLL_CTL_ADD, bell, unix.EPOLLIN|unix.EPOLLET, nobody); err != nil {
-		l.close()
-		return nil, err
-	}
 	return l, nil
 }
 
@@ -90,8 +74,7 @@ func (l *loop) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gone = true
-	unix.Close(l.bell)
-	unix.Close(l.epoll)
+	l.set.Close()
 }
 
 // run serves sessions until a letter stops it.
@@ -128,45 +111,26 @@ func (l *loop) step() {
 // wait returns how many events there are; none when a timer or the run queue is due, or for no reason.
 func (l *loop) wait() int {
 	if len(l.queue) > 0 {
-		return l.poll(0)
+		return l.set.Now(l.events[:])
 	}
-	if !l.lend {
-		if n := l.poll(keepProcessor); n > 0 {
-			return n
-		}
+	if n := l.set.Soon(l.events[:]); n > 0 {
+		return n
 	}
 	timeout := l.wheel.wait(time.Since(base))
 	if timeout > 0 {
 		timeout = (timeout + time.Millisecond - 1) / time.Millisecond
 	}
-	n, err := unix.EpollWait(l.epoll, l.events[:], int(timeout))
-	if err != nil { // EINTR
-		return 0
-	}
-	return n
-}
-
-// poll waits for so many milliseconds, unseen by Go's scheduler.
-func (l *loop) poll(timeout int) int {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), uintptr(timeout), 0, 0)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
-}
-
-func (l *loop) control(op, fd int, events uint32, key int32) error {
-	return unix.EpollCtl(l.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: key})
+	return l.set.Wait(l.events[:], int(timeout))
 }
 
 // event tells a side of a pair what has become of its socket.
 func (l *loop) event(e *unix.EpollEvent) {
 	switch {
-	case e.Fd == nobody:
-		l.rung.Store(false) // each ring is an edge, so the bell need not be read
+	case e.Fd == bare.Bell:
+		l.set.Heard()
 		return
-	case e.Fd < nobody:
-		if e := l.entrances[-2-e.Fd]; e != nil {
+	case e.Fd <= entranceKey:
+		if e := l.entrances[entranceKey-e.Fd]; e != nil {
 			l.admit(e)
 		}
 		return
@@ -217,9 +181,7 @@ func (l *loop) post(m letter) {
 		return
 	}
 	l.inbox = append(l.inbox, m)
-	if l.rung.CompareAndSwap(false, true) {
-		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	}
+	l.set.Ring()
 }
 
 func (l *loop) read() {

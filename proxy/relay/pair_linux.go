@@ -80,7 +80,7 @@ const inputs = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET
 
 // register fails without memory, or at fs.epoll.max_user_watches.
 func (l *loop) register(p *pair, s *side, events uint32) error {
-	return l.control(unix.EPOLL_CTL_ADD, int(s.fd), events, l.key(p, s))
+	return l.set.Add(int(s.fd), events, l.key(p, s))
 }
 
 func (l *loop) key(p *pair, s *side) int32 {
@@ -209,7 +209,7 @@ func (l *loop) ask(p *pair, s *side) {
 		return
 	}
 	s.set(asked)
-	l.control(unix.EPOLL_CTL_MOD, int(s.fd), inputs|unix.EPOLLOUT, l.key(p, s)) // cannot fail for a socket that was added
+	l.set.Change(int(s.fd), inputs|unix.EPOLLOUT, l.key(p, s)) // cannot fail for a socket that was added
 }
 
 // flush gives to what it would not take before. It is false if it does not take all of it now.

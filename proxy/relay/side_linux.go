@@ -4,9 +4,10 @@ import (
 	"net"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // side is one of the two sockets of a pair, and the direction that begins there.
@@ -46,24 +47,8 @@ func (s *side) unset(some state)   { s.state &^= some }
 
 func (s *side) holds() bool { return s.held != nil || s.pipe != nil }
 
-// read and write are single calls that never block. Go's scheduler is not told of them: that costs more than it could use the processor for.
-// recv and send find the socket quicker than read and write do, and send raises no signal.
-
-func (s *side) read(into []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&into[0])), uintptr(len(into)), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
-
-func (s *side) write(b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
+func (s *side) read(into []byte) (int, syscall.Errno) { return bare.Receive(int(s.fd), into) }
+func (s *side) write(b []byte) (int, syscall.Errno)   { return bare.Send(int(s.fd), b) }
 
 // hurry is called before a write. Only the second one could be held back for the answer to the first: sessions that have one save a call.
 func (s *side) hurry() {
@@ -112,7 +97,7 @@ func (s *side) close(reset bool) {
 	if reset {
 		resetOnClose(int(s.fd))
 	}
-	syscall.RawSyscall(unix.SYS_CLOSE, uintptr(s.fd), 0, 0)
+	bare.Close(int(s.fd))
 }
 
 // temporary is no error but the wish to be asked again.
