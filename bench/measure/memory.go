@@ -30,6 +30,23 @@ func PSS(pids []int) (int64, error) {
 	return sum, nil
 }
 
+// Peak is the most memory that processes have held since they started, in bytes: pages that they share are counted for each.
+func Peak(pids []int) (int64, error) {
+	var sum int64
+	for _, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, err
+		}
+		kib, ok := field(status, "VmHWM:")
+		if !ok {
+			return 0, fmt.Errorf("process %d has no VmHWM", pid)
+		}
+		sum += kib << 10
+	}
+	return sum, nil
+}
+
 // KernelMemory is what the kernel of the whole machine holds for processes and sockets, in bytes: slabs, stacks of threads, page
 // tables and what is in the buffers of TCP sockets. Whatever else happens on the machine moves it by some 100 KiB, so it is for
 // differences over thousands of connections.

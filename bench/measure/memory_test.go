@@ -33,6 +33,9 @@ func TestMemoryIsKnown(t *testing.T) {
 	if err != nil || pss < 1<<20 {
 		t.Errorf("PSS = %d, %v", pss, err)
 	}
+	if peak, err := Peak([]int{os.Getpid()}); err != nil || peak < pss {
+		t.Errorf("Peak = %d, %v; PSS is %d", peak, err, pss)
+	}
 	kernel, err := KernelMemory()
 	if err != nil || kernel < 1<<20 {
 		t.Errorf("KernelMemory = %d, %v", kernel, err)

@@ -32,10 +32,9 @@ func benchmarked(b *testing.B) *config.Topology {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	l := &Loader{}
 	topology := benchmarked(b)
 	for b.Loop() {
-		g, err := l.make(topology)
+		g, err := load(topology, geoip(topology))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -45,11 +44,12 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 func (t *table) size() int {
-	return 4*(len(t.top)+len(t.blocks)+len(t.lists)+len(t.runs.first)+2*len(t.runs.keys)+len(t.deep.first)) + 12*len(t.deep.keys)
+	return 48*len(t.blocks) + 4*(len(t.top)+len(t.kept)+len(t.lists)+len(t.runs.first)+2*len(t.runs.keys)+len(t.deep.first)) + 12*len(t.deep.keys)
 }
 
 func BenchmarkLookup(b *testing.B) {
-	g, err := (&Loader{}).make(benchmarked(b))
+	topology := benchmarked(b)
+	g, err := load(topology, geoip(topology))
 	if err != nil {
 		b.Fatal(err)
 	}

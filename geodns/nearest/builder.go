@@ -36,6 +36,18 @@ func newBuilder(r *rules) *builder {
 	return b
 }
 
+func (b *builder) readFile(path string) error {
+	f, err := Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := b.read(f.Reader); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
 func (b *builder) read(db *maxminddb.Reader) error {
 	b.db = db
 	clear(b.known) // its keys are places in one database

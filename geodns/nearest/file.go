@@ -23,7 +23,7 @@ type File struct {
 
 // Open reads a database. The caller closes it, and uses nothing of it afterwards.
 func Open(path string) (*File, error) {
-	memory, err := load(path)
+	memory, err := readAll(path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (f *File) Close() error {
 	return errors.Join(f.Reader.Close(), unix.Munmap(f.memory))
 }
 
-func load(path string) ([]byte, error) {
+func readAll(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ package nearest
 
 import (
 	"net/netip"
+	"runtime/debug"
 	"slices"
 
 	"github.com/oschwald/maxminddb-golang/v2"
@@ -30,6 +31,20 @@ func New(t *config.Topology, dbs ...*maxminddb.Reader) (*Geography, error) {
 	b := newBuilder(newRules(t))
 	for _, db := range dbs {
 		if err := b.read(db); err != nil {
+			return nil, err
+		}
+	}
+	return b.finish()
+}
+
+// load makes the geography of a topology and of the databases in files, of which one at a time is in memory. What is needed on the way
+// is a multiple of what stays: the collector does not let the heap grow to twice its size meanwhile, and all is given back.
+func load(t *config.Topology, paths []string) (*Geography, error) {
+	b := newBuilder(newRules(t))
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
+	for _, path := range paths {
+		if err := b.readFile(path); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -54,11 +53,13 @@ func sourceOf(t *config.Topology) source {
 
 // NewLoader looks whether the databases of a topology can be read at all, so that serve refuses to start without them.
 func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
-	dbs, err := OpenAll(geoip(t))
-	if err != nil {
-		return nil, fmt.Errorf("dns: geoip: %w", err)
+	for _, path := range geoip(t) { // one after the other: two at a time are twice the memory
+		f, err := Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("dns: geoip: %w", err)
+		}
+		f.Close()
 	}
-	dbs.Close()
 	return &Loader{log: log, wake: make(chan struct{}, 1), wanted: t}, nil
 }
 
@@ -124,7 +125,7 @@ func (l *Loader) show(t *config.Topology) {
 
 func (l *Loader) load(next source) error {
 	begun, paths := time.Now(), geoip(next.topology)
-	g, err := l.make(next.topology)
+	g, err := load(next.topology, paths)
 	if err != nil {
 		l.failed = next
 		if l.current != nil {
@@ -140,24 +141,6 @@ func (l *Loader) load(next source) error {
 			"took", time.Since(begun).Round(time.Millisecond))
 	}
 	return nil
-}
-
-func (l *Loader) make(t *config.Topology) (*Geography, error) {
-	paths := geoip(t)
-	if len(paths) == 0 {
-		return New(t)
-	}
-	dbs, err := OpenAll(paths)
-	if err != nil {
-		return nil, err
-	}
-	g, err := New(t, dbs.Readers()...)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", strings.Join(paths, " and "), err)
-	}
-	dbs.Close()
-	debug.FreeOSMemory() // what was needed on the way is a multiple of what stays
-	return g, err
 }
 
 // geoip is the paths of a topology's databases.

@@ -1,6 +1,9 @@
 package nearest
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // table finds the network of a key. The first 24 bits decide most and are looked up in arrays, of 16 bits and of 8. What a /24
 // of IPv4 is divided into is a short list in one or two lines of cache: an array of it would have 1 KiB, and there are
@@ -8,12 +11,20 @@ import "slices"
 type table struct {
 	short  bool    // of IPv4
 	top    []entry // by the first 16 bits
-	blocks []entry // by the next 8, in IPv6 also by the 8 behind them: 256 for each
+	blocks []block // by the next 8, in IPv6 also by the 8 behind them
+	kept   []entry // of the blocks
 	lists  []item  // of IPv4
 	runs   runs[uint32]
 	deep   runs[uint64]
 
 	growing [][]entry // what will be blocks, while networks are added: an array that grows would leave many times its size behind
+}
+
+// block is 256 entries, of which only those are kept that differ from the one before, and the first of each 64: a tenth of
+// what all would need, so that far more of the table is in the processor's caches.
+type block struct {
+	starts [4]uint64 // which ones are kept
+	first  [4]uint32 // where those of each 64 begin
 }
 
 const sheet = 1 << 16 // entries of one of growing: 256 blocks
@@ -46,14 +57,14 @@ func (t *table) find(k key) (order uint16, bits uint8) {
 	if e&branch == 0 {
 		return e.network()
 	}
-	e = t.blocks[uint64(e&^branch)<<8|k.hi>>40&0xff]
+	e = t.in(e, uint8(k.hi>>40))
 	if e&branch == 0 {
 		return e.network()
 	}
 	if t.short {
 		return t.scan(e&^branch, uint8(k.hi>>32))
 	}
-	e = t.blocks[uint64(e&^branch)<<8|k.hi>>32&0xff]
+	e = t.in(e, uint8(k.hi>>32))
 	if e&branch == 0 {
 		return e.network()
 	}
@@ -62,6 +73,13 @@ func (t *table) find(k key) (order uint16, bits uint8) {
 		return e.network()
 	}
 	return t.deep.find(e, k.lo).network()
+}
+
+// in is the i-th entry of a block.
+func (t *table) in(e entry, i uint8) entry {
+	b := &t.blocks[e&^branch]
+	upTo := bits.OnesCount64(b.starts[i>>6] << (63 - i&63))
+	return t.kept[int(b.first[i>>6])+upTo-1]
 }
 
 // scan is the last item of a list that does not begin behind b.
@@ -176,10 +194,31 @@ func (r *runs[K]) add(at *entry, k K, e entry) {
 
 // finish makes the table ready for find, and gives back what its arrays were grown by.
 func (t *table) finish() {
-	t.blocks, t.growing = slices.Concat(t.growing...), nil
+	for i, sheet := range t.growing {
+		for all := range slices.Chunk(sheet, 256) {
+			t.pack(all)
+		}
+		t.growing[i] = nil
+	}
+	t.blocks, t.kept, t.growing = slices.Clone(t.blocks), slices.Clone(t.kept), nil
 	t.lists = slices.Clone(t.lists)
 	t.runs.clip()
 	t.deep.clip()
+}
+
+// pack makes the next block of all its entries.
+func (t *table) pack(all []entry) {
+	var b block
+	for i, e := range all {
+		if i%64 == 0 {
+			b.first[i/64] = uint32(len(t.kept))
+		}
+		if i%64 == 0 || e != all[i-1] {
+			b.starts[i/64] |= 1 << (i % 64)
+			t.kept = append(t.kept, e)
+		}
+	}
+	t.blocks = append(t.blocks, b)
 }
 
 func (r *runs[K]) clip() {
