@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +29,8 @@ func FuzzSession(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		script = script[:min(len(script), 12)]
-		want := perform(t, kept, script)
-		if got := perform(t, engine, script); got != want {
+		want := perform(t, kept, script, nil)
+		if got := perform(t, engine, script, nil); got != want {
 			t.Errorf("script %x\nengine:\n%splain:\n%s", script, got, want)
 		}
 	})
@@ -43,22 +42,26 @@ var sizes = [8]int{1, 12, 100, 4000, 32 << 10, 40_000, 100_000, 400_000}
 // play is a session under a script.
 type play struct {
 	t      testing.TB
-	ends   [2]*net.TCPConn
+	ends   [2]end
 	sent   [2]int // by each end
 	closed [2]bool
 	bulky  bool
 	said   bytes.Buffer // what was seen
 }
 
-func perform(t *testing.T, f form, script []byte) string {
+// perform returns what was seen. dress puts TLS on the ends; nil: there is none.
+func perform(t *testing.T, f form, script []byte, dress func(*Pair, *[2]end)) string {
 	p := &play{t: t}
 	pair := Pair{First: []byte("* OK\r\n")}
 	p.ends[0], pair.Client = connection(t)
 	p.ends[1], pair.Node = connection(t)
+	if dress != nil {
+		dress(&pair, &p.ends)
+	}
 	result := make(chan Result, 1)
 	pair.Done = func(r Result) { result <- r }
 	s := f.Start(pair)
-	hear(t, p.ends[0], "* OK\r\n")
+	p.hear(0, pair.First)
 	for _, step := range script {
 		if !p.step(s, step&7, sizes[step>>3&7]) {
 			break

@@ -86,8 +86,8 @@ func (y lower) Write(b []byte) (int, error) {
 }
 
 // mostAnswers bounds what TLS itself may have to say to a side that does not read, such as a new key for each one that it sends: at that it
-// is not read either.
-const mostAnswers = 2 * chunk
+// is not read either. It is more than what the other side may have said to it: who only reads when all that it says has arrived must be heard.
+const mostAnswers = (turn + 2) * chunk
 
 // moveSecure is move where a side has TLS: nothing can be spliced, and a record that was read may have others behind it, which no event tells of.
 func (l *loop) moveSecure(p *pair, from, to *side) bool {
