@@ -154,7 +154,7 @@ func (s *Server) begin(c *net.TCPConn, f *front) {
 	s.running.Add(1)
 	n := newSession(s, c, f)
 	s.live.add(n)
-	go n.serve()
+	s.crew.do(n.serve)
 }
 
 // over is called once for each begin, when its sockets are closed.

@@ -60,6 +60,7 @@ type Server struct {
 	denied      denials
 	within      atomic.Int64 // nanoseconds that the last drain has, and one more; 0: the topology's deadline
 	clerk       clerk
+	crew        *crew
 
 	clientTLS    *tls.Config            // all handshakes with clients begin with it
 	nodeSessions tls.ClientSessionCache // to resume TLS with nodes
@@ -87,7 +88,7 @@ var errClosing = errors.New("the process is ending")
 func (s *Server) init() {
 	s.once.Do(func() {
 		s.life, s.endLife = context.WithCancel(context.Background())
-		s.ids, s.dialer = newIDs(), newDialer()
+		s.ids, s.dialer, s.crew = newIDs(), newDialer(), newCrew()
 		if s.times == (httpTimes{}) {
 			s.times = usualTimes
 		}
@@ -118,6 +119,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.engine.Recall()
 	s.drain(s.Deadline())
 	s.running.Wait()
+	s.crew.dismiss()
 	s.pools.close()
 	s.engine.Close()
 	s.reserve.close()

@@ -121,9 +121,18 @@ func (s *session) secured(c *tls.Conn) {
 	state := c.ConnectionState()
 	s.secure, s.alpn, s.resumed = c, state.NegotiatedProtocol, state.DidResume
 	s.tlsVersion = versionName(state.Version)
-	s.clientTLS = &wire.ProxyTLS{Version: "TLSv" + s.tlsVersion, Cipher: tls.CipherSuiteName(state.CipherSuite)}
+	s.clientTLS = &wire.ProxyTLS{Version: "TLSv" + s.tlsVersion, Cipher: cipherNames[state.CipherSuite]}
 	s.service.metrics.handshake(state.DidResume)
 }
+
+// cipherNames are those of all cipher suites that crypto/tls knows. Its own look-up makes lists of them each time.
+var cipherNames = func() map[uint16]string {
+	names := make(map[uint16]string)
+	for _, c := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names[c.ID] = c.Name
+	}
+	return names
+}()
 
 // unsecured says why there was no handshake.
 func (s *session) unsecured(t *tape, err error) end {

@@ -130,10 +130,10 @@ func (w *walk) next() {
 	}
 	w.flying = append(w.flying, a)
 	w.tried++
-	go func() {
+	w.server.crew.do(func() {
 		a.run(w.ctx)
 		w.results <- a
-	}()
+	})
 }
 
 // candidate is the next one, which has counted the session in, or nil.
