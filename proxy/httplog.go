@@ -25,7 +25,7 @@ func (x *exchange) log(why end) {
 		return
 	}
 	line := make(attrs, 0, 10)
-	line.text("id", x.c.session.id)
+	line.text("id", x.c.session.id.String())
 	line.text("request", string(x.name))
 	if x.service != nil {
 		line.text("service", x.service.Name)
@@ -62,7 +62,7 @@ func (c *conversation) logEnd(why end) {
 		return
 	}
 	line := make(attrs, 0, 19)
-	line.text("id", s.id)
+	line.text("id", s.id.String())
 	line.text("parent", s.parent)
 	if c.served != nil {
 		line.text("service", c.served.Name)
@@ -76,9 +76,9 @@ func (c *conversation) logEnd(why end) {
 		line.text("region", b.Node.Region)
 	}
 	line = append(line, slog.Int("requests", c.requests), slog.Int64("up", c.up.Load()), slog.Int64("down", c.down.Load()))
-	line.ms("header_ms", s.took.header)
-	line.ms("hello_ms", s.took.hello)
-	line.ms("total_ms", time.Since(s.began))
+	line.ms("header_ms", s.heard.header)
+	line.ms("hello_ms", s.heard.hello)
+	line.ms("total_ms", s.age())
 	line.tls(s)
 	line.text("end", why.String())
 	c.server.Log.LogAttrs(context.Background(), level, "session", line...)

@@ -47,7 +47,8 @@ func (x *exchange) switchProtocols(raw []byte, h *wire.ResponseHead) (why end, u
 func (x *exchange) hand() {
 	c, n, s := x.c, x.node, x.c.session
 	u := &upgraded{c: c, service: x.service, backend: n.backend, ticket: x.ticket, began: x.began, name: string(x.name)}
-	s.service, s.backend, s.address = x.service, n.backend, n.key.address
+	address := n.key.address // alone: the connection's buffers are not to be kept
+	s.service, s.backend, s.address = x.service, n.backend, &address
 	s.client.SetDeadline(time.Time{})
 	n.tcp.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{n.tcp, n.secure}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
 	"sync/atomic"
 	"time"
 )
@@ -16,6 +17,19 @@ type ids struct {
 
 const idLength = 20
 
+// sessionID is such a name.
+type sessionID [idLength]byte
+
+func (i sessionID) String() string { return string(i[:]) }
+
+// began is the time that is in it, to the millisecond.
+func (i sessionID) began() time.Time {
+	var raw [12]byte
+	idAlphabet.Decode(raw[:], i[:])
+	raw[6], raw[7] = 0, 0
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:]) >> 16))
+}
+
 var idAlphabet = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 func newIDs() *ids {
@@ -24,14 +38,13 @@ func newIDs() *ids {
 	return n
 }
 
-func (n *ids) next(now time.Time) string {
+func (n *ids) next(now time.Time) (id sessionID) {
 	ms, count := uint64(now.UnixMilli()), n.count.Add(1)
 	raw := [12]byte{
 		byte(ms >> 40), byte(ms >> 32), byte(ms >> 24), byte(ms >> 16), byte(ms >> 8), byte(ms),
 		n.process[0], n.process[1], n.process[2], // before the count: only one process counts
 		byte(count >> 16), byte(count >> 8), byte(count),
 	}
-	var text [idLength]byte
-	idAlphabet.Encode(text[:], raw[:])
-	return string(text[:])
+	idAlphabet.Encode(id[:], raw[:])
+	return id
 }

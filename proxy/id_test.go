@@ -8,11 +8,14 @@ import (
 func TestIDsSort(t *testing.T) {
 	n := newIDs()
 	now := time.Now()
-	last := ""
+	var last sessionID
 	for i := range 10_000 {
 		id := n.next(now.Add(time.Duration(i/100) * time.Millisecond))
-		if len(id) != idLength || id <= last {
+		if id.String() <= last.String() {
 			t.Fatalf("%q after %q", id, last)
+		}
+		if at := now.Add(time.Duration(i/100) * time.Millisecond).Truncate(time.Millisecond); !id.began().Equal(at) {
+			t.Fatalf("%s began %v, want %v", id, id.began(), at)
 		}
 		last = id
 	}

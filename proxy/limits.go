@@ -28,7 +28,8 @@ func (l *limiter) set(limits config.Limits) {
 // ticket is a session that was counted in.
 type ticket struct {
 	limiter *limiter
-	key     clientKey
+	network uint64 // of the client's key, and the other half of it
+	six     bool
 	client  bool // in the table of clients too
 }
 
@@ -39,8 +40,9 @@ func (l *limiter) begin(a netip.Addr, now time.Time) (ticket, bool) {
 	if l.limits.Sessions > 0 && l.sessions >= l.limits.Sessions {
 		return ticket{}, false
 	}
-	t := ticket{limiter: l, key: keyOf(a), client: l.limits.ClientSessions > 0 || l.limits.ClientRate.Events > 0}
-	if t.client && !l.beginClient(t.key, now.Sub(base)) {
+	key := keyOf(a)
+	t := ticket{limiter: l, network: key.network, six: key.six, client: l.limits.ClientSessions > 0 || l.limits.ClientRate.Events > 0}
+	if t.client && !l.beginClient(key, now.Sub(base)) {
 		return ticket{}, false
 	}
 	l.sessions++
@@ -91,8 +93,8 @@ func (t ticket) end() {
 	if !t.client {
 		return
 	}
-	c := l.clients.of(t.key)
+	c := l.clients.of(clientKey{t.network, t.six})
 	if c.sessions--; c.sessions == 0 && l.limits.ClientRate.Events == 0 {
-		l.clients.remove(t.key)
+		l.clients.remove(c.key)
 	}
 }

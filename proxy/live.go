@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"cmp"
+	"bytes"
 	"net/netip"
 	"slices"
 	"sync"
@@ -21,7 +21,7 @@ type registry struct {
 func (r *registry) add(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.index = len(r.all)
+	s.index = int32(len(r.all))
 	r.all = append(r.all, s)
 }
 
@@ -145,15 +145,17 @@ func (s *Server) List(f Filter, after string, limit int) (page []Session, all in
 func lowest(all []*session, after string, limit int) []*session {
 	page := make([]*session, 0, limit+1)
 	for _, s := range slices.Backward(all) { // about in the order of their ids: few are put in and pushed out again
-		if s.id <= after || len(page) == limit && s.id > page[limit-1].id {
+		if string(s.id[:]) <= after || len(page) == limit && byID(s, page[limit-1]) > 0 {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(page, s.id, func(s *session, id string) int { return cmp.Compare(s.id, id) })
+		i, _ := slices.BinarySearchFunc(page, s, byID)
 		page = slices.Insert(page, i, s)
 		page = page[:min(len(page), limit)]
 	}
 	return page
 }
+
+func byID(a, b *session) int { return bytes.Compare(a.id[:], b.id[:]) }
 
 // matches says whether a filter chooses a session that has a node, or a conversation for the request that it has in flight.
 func (s *session) matches(f *Filter) bool {
@@ -173,8 +175,8 @@ func (s *session) tell() (Session, bool) {
 	if l := s.relay.Load(); l != nil {
 		facts := l.Facts()
 		return Session{
-			ID: s.id, Service: s.backend.Service.Name, Client: s.source, Node: s.backend.Node.Name, Region: s.backend.Node.Region,
-			Since: s.began, Up: s.passed + facts.Up, Down: facts.Down, Silent: facts.Silent,
+			ID: s.id.String(), Service: s.backend.Service.Name, Client: s.source, Node: s.backend.Node.Name, Region: s.backend.Node.Region,
+			Since: s.id.began(), Up: s.passed + facts.Up, Down: facts.Down, Silent: facts.Silent,
 		}, true
 	}
 	c := s.http.Load()
@@ -186,7 +188,7 @@ func (s *session) tell() (Session, bool) {
 		return Session{}, false
 	}
 	return Session{
-		ID: s.id, Service: flight.backend.Service.Name, Client: s.source,
+		ID: s.id.String(), Service: flight.backend.Service.Name, Client: s.source,
 		Node: flight.backend.Node.Name, Region: flight.backend.Node.Region, Since: flight.since, Up: c.up.Load(), Down: c.down.Load(),
 	}, true
 }

@@ -26,7 +26,7 @@ func crowd(tb testing.TB, sessions int) *Server {
 		backends = append(backends, &routing.Backend{Node: &config.Node{Name: name, Region: "eu"}, Service: &config.Service{Name: "imaps"}})
 	}
 	for i := range sessions {
-		n := &session{server: s, id: s.ids.next(time.Now()), backend: backends[i%2],
+		n := &session{server: s, approach: direct, id: s.ids.next(time.Now()), backend: backends[i%2],
 			source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)}
 		n.relay.Store(&link{still{}})
 		s.live.add(n)

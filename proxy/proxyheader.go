@@ -169,7 +169,7 @@ func appendRelayed(dst []byte, region string) []byte {
 // opening is what a node gets before anything of the session: the header that it expects, and the client's hello, if it
 // goes on to the node.
 func (s *session) opening(from *approach, b *routing.Backend) []byte {
-	h := wire.ProxyHeader{Source: s.source, Destination: from.destination, UniqueID: []byte(s.id)}
+	h := wire.ProxyHeader{Source: s.source, Destination: from.destination, UniqueID: s.id[:]}
 	if from.secure != nil {
 		h.SNI, h.ALPN, h.TLS = from.serverName, from.alpn, from.clientTLS
 	}

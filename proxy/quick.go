@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -117,9 +118,13 @@ type quickCall struct {
 	progress   relay.Progress // when it was given back
 }
 
+// quickCalls are those that are over because all went as usual.
+var quickCalls = sync.Pool{New: func() any { return new(quickCall) }}
+
 // call chooses the first candidate; nil if there is none for a call.
 func (s *session) call() *quickCall {
-	q := &quickCall{session: s, judge: anyByte, began: time.Now()}
+	q := quickCalls.Get().(*quickCall)
+	q.session, q.judge, q.began = s, anyByte, time.Now()
 	q.candidates = s.table().Route(routing.Request{Service: s.service.Name, Client: s.source.Addr()})
 	for q.backend == nil {
 		b := q.candidates.Next()
@@ -164,12 +169,14 @@ func (q *quickCall) Settled(relayed relay.Session, p relay.Progress) relay.Terms
 	s, m := q.session, q.session.service.metrics
 	m.connect.Observe(p.ToConnect.Seconds())
 	m.greeting.Observe(p.ToGreet.Seconds())
-	s.took.walk = s.lap()
-	s.attempts, s.backend, s.address, s.approach = 1, q.backend, q.Node, direct
-	s.took.connect, s.took.greeting = p.ToConnect, p.ToGreet
+	s.took = steps{microsOf(p.ToConnect), microsOf(p.ToGreet), microsOf(s.lap())}
+	s.attempts, s.backend, s.address = 1, q.backend, &q.backend.Addrs[0]
+	s.goDirect()
 	s.relay.Store(&link{relayed})
 	s.killIfDenied()
-	return relay.Terms{Idle: q.backend.Service.Timeouts.Idle, Done: s.relayEnded}
+	*q = quickCall{}
+	quickCalls.Put(q)
+	return relay.Terms{Idle: s.backend.Service.Timeouts.Idle, Done: s.relayEnded}
 }
 
 // Back lets a walk go on.

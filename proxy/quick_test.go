@@ -5,11 +5,12 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"unsafe"
 
 	"posthouse/config"
 )
 
-// TestQuick: which clients the loops let in. What is kept of a session that has its node is the same.
+// TestQuick: which clients the loops let in. What is kept of such a session, once it has its node, is direct.
 func TestQuick(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -39,8 +40,8 @@ func TestQuick(t *testing.T) {
 			if quick := r.lent(); quick != row.quick {
 				t.Errorf("quick = %v, want %v", quick, row.quick)
 			}
-			if s := r.server.live.relayed()[0]; s.approach != direct || s.attempts != 1 {
-				t.Errorf("%d attempts, and the approach is kept: %v", s.attempts, s.approach != direct)
+			if s := r.server.live.relayed()[0]; s.attempts != 1 || (s.approach == direct) != row.quick {
+				t.Errorf("%d attempts, and the approach is kept: %v, want %v", s.attempts, s.approach != direct, !row.quick)
 			}
 		})
 	}
@@ -98,5 +99,12 @@ func TestWalking(t *testing.T) {
 		"silent nodes": TestEveryNodeIsSilent, "no time": TestNoTimeForMore, "failures": TestSilenceAndFailures,
 	} {
 		t.Run(name, test)
+	}
+}
+
+// Idle sessions are most of what a balancer holds: a field that few of them need belongs to their approach.
+func TestSessionSize(t *testing.T) {
+	if size := unsafe.Sizeof(session{}); size > 176 { // a size class of Go's heap
+		t.Errorf("a session takes %d bytes, want 176 at most", size)
 	}
 }

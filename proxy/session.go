@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"math"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,22 +23,21 @@ type session struct {
 	service *service // of several on one address the first, until the hello tells
 	*approach
 
-	id       string
-	index    int            // in the registry; the registry's
+	id       sessionID
+	took     steps
 	source   netip.AddrPort // the client: the peer, or what its PROXY header says
 	ticket   ticket
-	began    time.Time
-	took     steps
-	failed   string // nodes that were tried in vain, and why
+	began    time.Duration // since base
 	backend  *routing.Backend
-	address  netip.AddrPort
-	passed   int64 // bytes of the hello, which went to the node before the relay
-	attempts int32
+	address  *netip.AddrPort // the one of backend that took it
+	attempts int16
 	probe    bool // the peer's own connection, says its header
 	relayed  bool // a balancer of another region, or a probe of it, sent it
 	counted  bool // in the metrics of service
 	hedged   bool
 	refused  bool
+	later    bool  // TLS began inside the session; the log's alone
+	index    int32 // in the registry; the registry's
 	killed   atomic.Bool
 
 	relay atomic.Pointer[link]         // nil: not yet; what is above does not change once it is set
@@ -62,13 +63,33 @@ type approach struct {
 	tlsVersion  string
 	begun       *quickCall // the first attempt, where a loop of the relay has begun it
 	mark        time.Time  // see lap
+	heard       struct{ header, hello time.Duration }
+	passed      int64  // bytes of the hello, which went to the node before the relay
+	failed      string // nodes that were tried in vain, and why
 }
 
 // direct is the approach of every client that connected without TLS or a PROXY header, once it has its node. Nobody writes to it.
 var direct = new(approach)
 
-// steps is how long each part of the way took; the last is the whole walk.
-type steps struct{ header, hello, connect, greeting, walk time.Duration }
+// approaches are those of sessions that go on with direct.
+var approaches = sync.Pool{New: func() any { return new(approach) }}
+
+// goDirect is called when the session has a node, before others may look at it.
+func (s *session) goDirect() {
+	*s.approach = approach{}
+	approaches.Put(s.approach)
+	s.approach = direct
+}
+
+// steps is how long the last parts of the way took; walk is all of it.
+type steps struct{ connect, greeting, walk micros }
+
+// micros is a time in microseconds: 71 minutes at most.
+type micros uint32
+
+func microsOf(d time.Duration) micros { return micros(min(d.Microseconds(), math.MaxUint32)) }
+
+func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
 
 func newSession(s *Server, c *net.TCPConn, f *front) *session {
 	n := newcomer(s, f, addressOf(c.RemoteAddr()), addressOf(c.LocalAddr()))
@@ -79,11 +100,13 @@ func newSession(s *Server, c *net.TCPConn, f *front) *session {
 // newcomer is the session of a client of which no more is known than its addresses.
 func newcomer(s *Server, f *front, peer, destination netip.AddrPort) *session {
 	now := time.Now()
-	return &session{
-		server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now, source: peer,
-		approach: &approach{peer: peer, destination: destination, mark: now},
-	}
+	a := approaches.Get().(*approach)
+	a.peer, a.destination, a.mark = peer, destination, now
+	return &session{server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now.Sub(base), source: peer, approach: a}
 }
+
+// age is how long ago the client connected.
+func (s *session) age() time.Duration { return time.Since(base) - s.began }
 
 func addressOf(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
@@ -120,10 +143,10 @@ func (s *session) identify() end {
 	if !s.reading(headerTime, func() { from, err = readOrigin(s.client) }) {
 		return endShutdown
 	}
-	s.took.header = s.lap()
+	s.heard.header = s.lap()
 	if err != nil {
 		s.service.metrics.failed(stageProxyHeader)
-		s.server.Log.Debug("PROXY header", "id", s.id, "peer", s.peer.String(), "why", err.Error())
+		s.server.Log.Debug("PROXY header", "id", s.id.String(), "peer", s.peer.String(), "why", err.Error())
 		return endProxyHeader
 	}
 	s.probe, s.relayed, s.parent = from.local, from.local || from.relayed, from.parent
@@ -140,7 +163,7 @@ func (s *session) allowed() end {
 	switch {
 	case s.probe:
 		return underway
-	case s.server.denied.has(a, s.began), refusal(&s.front.allow, &s.front.deny, a) != "":
+	case s.server.denied.has(a, s.mark), refusal(&s.front.allow, &s.front.deny, a) != "":
 		return endDenied
 	}
 	return underway
@@ -184,7 +207,7 @@ func (s *session) meet() end {
 	if !s.reading(helloTime, func() { h, err = readHello(s.client) }) {
 		return endShutdown
 	}
-	s.took.hello = s.lap()
+	s.heard.hello = s.lap()
 	if err != nil {
 		return s.unreadable(h, err)
 	}
@@ -202,7 +225,7 @@ func (s *session) unreadable(h *hello, err error) end {
 		return endLeft
 	}
 	s.service.metrics.failed(stageHello)
-	s.server.Log.Debug("hello", "id", s.id, "peer", s.peer.String(), "why", err.Error())
+	s.server.Log.Debug("hello", "id", s.id.String(), "peer", s.peer.String(), "why", err.Error())
 	return endHello
 }
 
@@ -221,13 +244,14 @@ func (s *session) route() end {
 func (s *session) walk() end {
 	w := newWalk(s, s.table())
 	a, why := w.run()
-	s.took.walk = s.lap()
-	s.attempts, s.hedged, s.failed = int32(w.tried), w.hedged, w.failed.String()
+	s.took.walk = microsOf(s.lap())
+	s.attempts, s.hedged, s.failed = int16(w.tried), w.hedged, w.failed.String()
 	if why != underway {
 		return why
 	}
-	s.backend, s.address, s.refused = a.backend, a.address, a.outcome == refused
-	s.took.connect, s.took.greeting = a.connected, a.answered
+	address := a.address // alone: the attempt is not to be kept
+	s.backend, s.address, s.refused = a.backend, &address, a.outcome == refused
+	s.took.connect, s.took.greeting = microsOf(a.connected), microsOf(a.answered)
 	if s.hello != nil {
 		s.passed, s.hello = int64(len(s.hello.raw)), nil
 	}
@@ -257,11 +281,17 @@ func (s *session) hand(a *attempt) {
 	s.client.SetDeadline(time.Time{})
 	a.conn.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{a.conn, a.secure}
-	if s.client = nil; s.peer == s.source && s.secure == nil && s.serverName == "" && s.tlsVersion == "" && s.parent == "" {
+	if s.client = nil; s.unremarkable() {
 		s.approach = direct
 	}
 	s.relay.Store(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s.relayEnded))
 	s.killIfDenied()
+}
+
+// unremarkable says whether the client came as most do, so that nothing of it has to be kept for the log.
+func (s *session) unremarkable() bool {
+	return s.peer == s.source && s.secure == nil && s.serverName == "" && s.tlsVersion == "" && s.parent == "" && s.failed == "" &&
+		s.passed == 0 && s.heard.header == 0
 }
 
 // killIfDenied is for who was denied since it came: a kill of all that had a node has missed it.
@@ -284,11 +314,7 @@ func (s *session) conclude(r relay.Result) {
 	if s.refused && why != endCut && why != endDrained && why != endKilled {
 		why = endRefused
 	}
-	if r.TLS && s.tlsVersion == "" {
-		later := *s.approach
-		later.tlsVersion = "starttls"
-		s.approach = &later
-	}
+	s.later = r.TLS && s.tlsVersion == ""
 	s.log(why, s.passed+r.Up, r.Down)
 	s.finish()
 }

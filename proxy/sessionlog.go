@@ -34,7 +34,7 @@ func (s *session) log(why end, up, down int64) {
 		return
 	}
 	line := make(attrs, 0, 25)
-	line.text("id", s.id)
+	line.text("id", s.id.String())
 	line.text("parent", s.parent)
 	line.text("service", s.service.Name)
 	line.text("client", s.source.String())
@@ -47,12 +47,12 @@ func (s *session) log(why end, up, down int64) {
 		line.text("region", b.Node.Region)
 		line = append(line, slog.Int64("up", up), slog.Int64("down", down))
 	}
-	line.ms("header_ms", s.took.header)
-	line.ms("hello_ms", s.took.hello)
-	line.ms("walk_ms", s.took.walk)
-	line.ms("connect_ms", s.took.connect)
-	line.ms("greeting_ms", s.took.greeting)
-	line.ms("total_ms", time.Since(s.began))
+	line.ms("header_ms", s.heard.header)
+	line.ms("hello_ms", s.heard.hello)
+	line.ms("walk_ms", s.took.walk.duration())
+	line.ms("connect_ms", s.took.connect.duration())
+	line.ms("greeting_ms", s.took.greeting.duration())
+	line.ms("total_ms", s.age())
 	if s.attempts > 0 {
 		line = append(line, slog.Int("tries", int(s.attempts)))
 	}
@@ -83,6 +83,9 @@ func (a *attrs) ms(key string, d time.Duration) {
 func (a *attrs) tls(s *session) {
 	a.text("sni", s.serverName)
 	a.text("tls", s.tlsVersion)
+	if s.later {
+		a.text("tls", "starttls")
+	}
 	a.text("alpn", s.alpn)
 	if s.clientTLS != nil {
 		a.text("cipher", s.clientTLS.Cipher)

@@ -74,7 +74,7 @@ func (s *session) endTLS() end {
 	s.client.SetWriteDeadline(time.Now().Add(helloTime))
 	inTime := s.reading(helloTime, func() { err = secure.Handshake() })
 	t.pass()
-	s.took.hello = s.lap()
+	s.heard.hello = s.lap()
 	switch {
 	case s.challenge:
 		return underway
@@ -140,7 +140,7 @@ func (s *session) unsecured(t *tape, err error) end {
 		return s.unreadable(t.hello, err)
 	}
 	s.service.metrics.failed(stageHandshake)
-	s.server.Log.Debug("handshake", "id", s.id, "peer", s.peer.String(), "sni", s.serverName, "why", err.Error())
+	s.server.Log.Debug("handshake", "id", s.id.String(), "peer", s.peer.String(), "sni", s.serverName, "why", err.Error())
 	if t.unknown {
 		return endServerName
 	}

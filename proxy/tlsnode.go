@@ -77,7 +77,7 @@ func (a *attempt) explain(err error) {
 		level = slog.LevelWarn
 	}
 	s.server.Log.Log(context.Background(), level, "node handshake",
-		"id", s.id, "node", a.backend.Node.Name, "address", a.address.String(), "why", err.Error())
+		"id", s.id.String(), "node", a.backend.Node.Name, "address", a.address.String(), "why", err.Error())
 }
 
 // sometimes is true once in a while, for log lines that would be a flood. The zero value is ready.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"posthouse/bench/beside"
@@ -101,6 +102,7 @@ func (b *bench) idleRow(name string, v variant, w work, process, all beside.Goal
 			d := beside.Direct[variant](b.node.addresses(v.manners, 1)[0])
 			d.Variant.greets = v.greets
 			direct, err = b.idle(d, &plain, b.sessions)
+			fmt.Fprintf(os.Stderr, "two sockets alone: %.2f KiB\n", float64(direct.Kernel)/1024/float64(b.sessions))
 			return err
 		},
 		Run: func(p *server) ([]beside.Sample, error) {

@@ -96,8 +96,9 @@ func (l *loop) advance(p *pair) {
 		}
 		c.connected = max(l.now, c.began+1)
 		if !c.Greets {
-			l.settle(p)
-			l.address(p, c.Opening)
+			opening := c.Opening
+			l.settle(p) // the call is the caller's again
+			l.address(p, opening)
 			return
 		}
 		if !l.introduce(p) {
