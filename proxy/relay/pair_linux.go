@@ -178,6 +178,9 @@ func (l *loop) pass(p *pair, from, to *side, b []byte) {
 	if from == &p.client && startsTLS(b) && !p.tls.Load() {
 		p.tls.Store(true)
 	}
+	if len(b) >= bulky {
+		to.bound(from.moved.Load())
+	}
 	if to.is(nagle) {
 		to.hurry()
 	}

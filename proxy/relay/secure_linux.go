@@ -148,18 +148,15 @@ func (l *loop) open(p *pair, y *layer, from, to *side) {
 	}
 }
 
-// fullRecord is as much as TLS says at once (RFC 8446, 5.1): who fills one has bulk.
-const fullRecord = 16 << 10
-
 // give gives to what from said, through its TLS if it has one.
 func (l *loop) give(p *pair, from, to *side, b []byte) {
-	if len(b) >= fullRecord {
-		to.bound(from.moved.Load())
-	}
 	y := p.of(to)
 	if y == nil || from.is(unwanted) {
 		l.pass(p, from, to, b)
 		return
+	}
+	if len(b) >= bulky {
+		to.bound(from.moved.Load())
 	}
 	if _, err := y.Conn.Write(b); err != nil || !l.emit(p, to) {
 		l.lost(p, from, to)

@@ -60,6 +60,9 @@ func (s *side) hurry() {
 	s.unset(nagle)
 }
 
+// bulky is a piece of bulk: a full record of TLS (RFC 8446, 5.1). Segments may be so large that every other read is short, and nothing is spliced.
+const bulky = 16 << 10
+
 // bound is called before a side gets bulk, and says how much it is to get at once. It has taken so much already.
 func (s *side) bound(taken int64) int {
 	switch {
