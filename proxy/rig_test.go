@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"posthouse/config"
 	"posthouse/routing"
@@ -89,11 +90,22 @@ func (n *node) accepted() int {
 	return n.conns
 }
 
-// refusing is the port of a node that does not listen.
+// refusing is a node that does not listen. It has its port all the same, so that nobody else answers there, the rig's own server least of all.
 func refusing(t testing.TB) *node {
-	n := newNode(t, func(*net.TCPConn) {})
-	n.listener.Close()
-	return n
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &node{port: uint16(at.(*unix.SockaddrInet4).Port)}
 }
 
 // rig is a Server with nodes. Each node stands in a region of its own, so that they are tried in order.
