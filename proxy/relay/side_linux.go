@@ -69,12 +69,12 @@ func (s *side) bound(taken int64) int {
 	case !s.is(bounded):
 		s.set(bounded)
 		boundUnsent(int(s.fd), fewUnsent)
-	case !s.is(eager) && taken >= mostUnsent:
+	case !s.is(eager) && taken >= pipeSize:
 		s.set(eager)
 		boundUnsent(int(s.fd), mostUnsent)
 	}
 	if s.is(eager) {
-		return mostUnsent
+		return pipeSize
 	}
 	return fewUnsent
 }
