@@ -154,6 +154,8 @@ func (x *examiner) diagnose(ctx context.Context, j job, o outcome) (Kind, string
 	switch o.failure.kind {
 	case Closed:
 		return Closed, "accepts and closes at once, with and without a PROXY header: it has banned our address, is past its connection limit, or does not have us among those that may send one"
+	case SpeaksTLS: // it says so itself, and to ask it in TLS did not go well for another reason
+		return SpeaksTLS, o.failure.reason
 	case Silent:
 		return Silent, "accepts and says nothing, with and without a PROXY header: is the server frozen or overloaded?"
 	}

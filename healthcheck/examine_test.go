@@ -140,14 +140,21 @@ func TestExamine(t *testing.T) {
 // TestExamineSilence: what does not speak is told apart by how it does not.
 func TestExamineSilence(t *testing.T) {
 	for _, c := range []struct {
-		what  string
-		serve func(net.Conn)
-		want  Kind
+		what          string
+		service, keys string
+		serve         func(net.Conn)
+		want          Kind
 	}{
-		{"closes at once", func(c net.Conn) { c.Close() }, Closed},
-		{"says nothing", func(net.Conn) {}, Silent},
-		{"speaks HTTP", func(c net.Conn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); c.Close() }, OtherProtocol},
-		{"is full", func(c net.Conn) { c.Write([]byte("* BYE too many connections\r\n")); c.Close() }, Unhealthy},
+		{"closes at once", "imap", "", func(c net.Conn) { c.Close() }, Closed},
+		{"says nothing", "imap", "", func(net.Conn) {}, Silent},
+		{"speaks HTTP", "imap", "", func(c net.Conn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); c.Close() }, OtherProtocol},
+		{"is full", "imap", "", func(c net.Conn) { c.Write([]byte("* BYE too many connections\r\n")); c.Close() }, Unhealthy},
+		{"says that it expects TLS", "jmap", "tls: none", func(c net.Conn) {
+			c.SetReadDeadline(time.Now().Add(time.Second))
+			c.Read(make([]byte, 1024)) // else the close would be a reset, which can overtake the answer
+			c.Write([]byte("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 14\r\n\r\nno SSL session"))
+			c.Close()
+		}, SpeaksTLS},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -169,12 +176,12 @@ func TestExamineSilence(t *testing.T) {
 			}
 		})
 		port := l.Addr().(*net.TCPAddr).Port
-		if got := kinds(examine(t, "imap", port, "")); got != string(c.want) {
+		if got := kinds(examine(t, c.service, port, c.keys)); got != string(c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
 		l.Close()
 		serving.Wait()
-		if got := kinds(examine(t, "imap", port, "")); got != string(Refused) {
+		if got := kinds(examine(t, c.service, port, c.keys)); got != string(Refused) {
 			t.Errorf("nobody listens: %q, want %q", got, Refused)
 		}
 	}

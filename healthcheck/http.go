@@ -117,26 +117,26 @@ func (d *dialogue) rest(body []byte) []byte {
 }
 
 func (d *dialogue) judge(a response, body []byte) *failure {
-	doubt := d.misread(a, body)
+	doubt, kind := d.misread(a, body)
 	if a.status >= 500 || doubt != "" {
-		return failed("answers %s with %s%s", d.ask, a.line, doubt)
+		return failed("answers %s with %s%s", d.ask, a.line, doubt).as(kind)
 	}
 	return nil
 }
 
 // misread is why a node may not have understood a request that has nothing wrong in it, or "". All sessions get the same
 // 400 as we: it reads our PROXY header as a request, or our request as a handshake.
-func (d *dialogue) misread(a response, body []byte) string {
+func (d *dialogue) misread(a response, body []byte) (doubt string, kind Kind) {
 	if d.secure != nil || a.status < 400 {
-		return ""
+		return "", ""
 	}
 	for _, word := range []string{"plain HTTP", "HTTPS", "SSL", " TLS"} {
 		if bytes.Contains(body, []byte(word)) && (a.status == 400 || a.status >= 500) {
-			return d.tlsDoubt()
+			return d.tlsDoubt(), SpeaksTLS
 		}
 	}
 	if a.status == 400 {
-		return d.headerDoubt()
+		return d.headerDoubt(), ""
 	}
-	return ""
+	return "", ""
 }
