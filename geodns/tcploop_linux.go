@@ -48,9 +48,7 @@ type tcpLoop struct {
 	questions chan *slowQuestion // never full
 	slow      sync.WaitGroup
 
-	mu    sync.Mutex // guards the following
-	inbox []tcpLetter
-	spare []tcpLetter // the inbox of the round before, to be filled again
+	inbox bare.Inbox[tcpLetter]
 }
 
 // tcpLetter asks the loop for something.
@@ -85,6 +83,7 @@ func (l *tcpLoop) run() {
 	}
 	close(l.questions)
 	l.slow.Wait()
+	l.inbox.Shut()
 	l.set.Close()
 }
 
@@ -139,31 +138,21 @@ func (l *tcpLoop) round() {
 }
 
 // post leaves a letter, from any goroutine.
-func (l *tcpLoop) post(m tcpLetter) {
-	l.mu.Lock()
-	l.inbox = append(l.inbox, m)
-	l.mu.Unlock()
-	l.set.Ring()
-}
+func (l *tcpLoop) post(m tcpLetter) { l.inbox.Post(m, l.set) }
 
-func (l *tcpLoop) read() {
-	l.mu.Lock()
-	letters := l.inbox
-	l.inbox = l.spare[:0]
-	l.mu.Unlock()
-	for i, m := range letters {
-		letters[i] = tcpLetter{}
-		switch {
-		case m.stop:
-			l.stop()
-		case m.open != nil:
-			l.watchListener(m.open)
-		case m.shut != nil:
-			l.forgetListener(m.shut)
-			close(m.done)
-		default:
-			l.answered(m.conn, m.answer)
-		}
+func (l *tcpLoop) read() { l.inbox.Read(l.do) }
+
+// do does what a letter asks for.
+func (l *tcpLoop) do(m tcpLetter) {
+	switch {
+	case m.stop:
+		l.stop()
+	case m.open != nil:
+		l.watchListener(m.open)
+	case m.shut != nil:
+		l.forgetListener(m.shut)
+		close(m.done)
+	default:
+		l.answered(m.conn, m.answer)
 	}
-	l.spare = letters
 }

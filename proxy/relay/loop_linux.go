@@ -3,7 +3,6 @@ package relay
 import (
 	"net"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,10 +37,7 @@ type loop struct {
 	keepAlive net.KeepAliveConfig
 	load      atomic.Int32 // pairs
 
-	mu    sync.Mutex // guards the following
-	inbox []letter
-	spare []letter // the inbox of the round before, to be filled again
-	gone  bool     // the descriptors are closed
+	inbox bare.Inbox[letter]
 }
 
 // letter asks a loop for something.
@@ -71,9 +67,7 @@ func newLoop(lend bool, keepAlive net.KeepAliveConfig) (*loop, error) {
 
 func (l *loop) close() {
 	l.store.close()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.gone = true
+	l.inbox.Shut()
 	l.set.Close()
 }
 
@@ -174,43 +168,30 @@ func (l *loop) later(p *pair) {
 }
 
 // post leaves a letter, from any goroutine.
-func (l *loop) post(m letter) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.gone {
-		return
-	}
-	l.inbox = append(l.inbox, m)
-	l.set.Ring()
-}
+func (l *loop) post(m letter) { l.inbox.Post(m, l.set) }
 
-func (l *loop) read() {
-	l.mu.Lock()
-	letters := l.inbox
-	l.inbox = l.spare[:0]
-	l.mu.Unlock()
-	for i, m := range letters {
-		letters[i] = letter{}
-		switch {
-		case m.stop:
-			l.stopped = true
-		case m.recall:
-			l.recall()
-		case m.visitor.door != nil:
-			l.load.Add(-1) // as it was counted when it was sent
-			l.receive(m.visitor)
-		case m.open != nil:
-			l.watch(m.open)
-		case m.done != nil:
-			l.unwatch(m.shut)
-			close(m.done)
-		case !m.end:
-			l.begin(m.pair, m.first, m.early)
-		case m.pair.number != nobody:
-			l.finish(m.pair)
-		}
+func (l *loop) read() { l.inbox.Read(l.do) }
+
+// do does what a letter asks for.
+func (l *loop) do(m letter) {
+	switch {
+	case m.stop:
+		l.stopped = true
+	case m.recall:
+		l.recall()
+	case m.visitor.door != nil:
+		l.load.Add(-1) // as it was counted when it was sent
+		l.receive(m.visitor)
+	case m.open != nil:
+		l.watch(m.open)
+	case m.done != nil:
+		l.unwatch(m.shut)
+		close(m.done)
+	case !m.end:
+		l.begin(m.pair, m.first, m.early)
+	case m.pair.number != nobody:
+		l.finish(m.pair)
 	}
-	l.spare = letters
 }
 
 // expire looks at the pairs whose timer has come.
