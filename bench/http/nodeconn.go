@@ -77,6 +77,12 @@ func (c *nodeConn) close() {
 	c.node.loop.Close(c.fd)
 }
 
+// reset is close, with no TIME_WAIT after it.
+func (c *nodeConn) reset() {
+	delete(c.node.streams, c)
+	c.node.loop.Reset(c.fd)
+}
+
 // take uses bytes as a body's or as a head's.
 func (c *nodeConn) take(p []byte) error {
 	for len(p) > 0 {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthouse/bench/beside"
+	"posthouse/bench/measure"
 	"posthouse/bench/raw"
 )
 
@@ -25,6 +26,9 @@ func (b *bench) streamsRow(prefix string, v variant, config *tls.Config) *row {
 		Variant: v,
 		Fresh:   true,
 		Before: func() (err error) {
+			if err := b.quiet(); err != nil {
+				return err
+			}
 			direct, err = b.hold(beside.Direct[variant](b.node.addrs[0]), nil)
 			return err
 		},
@@ -38,6 +42,12 @@ func (b *bench) streamsRow(prefix string, v variant, config *tls.Config) *row {
 	}
 }
 
+// quiet waits until what rows before have left behind is gone.
+func (b *bench) quiet() error {
+	defer b.loop.Serve()()
+	return measure.AwaitTimeWaits(int64(b.streams) / 8)
+}
+
 // openAtATime streams: a storm would measure buffers for handshakes.
 const openAtATime = 50
 
@@ -47,7 +57,7 @@ func (b *bench) hold(p *server, config *tls.Config) (m beside.Memory, err error)
 	l := &load{loop: b.loop, to: p.Addr, work: &work{method: "GET", path: "/jmap/eventsource/?types=*&closeafter=no&ping=0", tls: config}}
 	b.node.began(schemeOf(p))
 	clients := make([]*subscriber, 0, b.streams)
-	defer func() { b.leave(l, clients) }()
+	defer func() { b.leave(clients) }()
 	if err := b.turn(l, time.Now().Add(b.settle/2)); err != nil {
 		return m, err
 	}
@@ -99,17 +109,15 @@ func (b *bench) events(l *load, clients []*subscriber, want int) error {
 	}
 }
 
-// leave closes all, and waits until the nodes have noticed, so that nothing of this is left for the next one.
-func (b *bench) leave(l *load, clients []*subscriber) {
+// leave ends all from both ends. No TIME_WAIT is left of them: thousands would go while the next server is looked at.
+func (b *bench) leave(clients []*subscriber) {
 	for _, c := range clients {
 		if c.wire != nil {
-			c.wire.Close()
+			c.wire.Reset()
 		}
 	}
-	for deadline := time.Now().Add(leaveTime); len(b.node.streams) > 0 && time.Now().Before(deadline); {
-		if b.turns(l) != nil {
-			return
-		}
+	for c := range b.node.streams {
+		c.reset()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,37 +48,66 @@ func Peak(pids []int) (int64, error) {
 	return sum, nil
 }
 
-// KernelMemory is what the kernel of the whole machine holds for processes and sockets, in bytes: slabs, stacks of threads, page
-// tables and what is in the buffers of TCP sockets. Whatever else happens on the machine moves it by some 100 KiB, so it is for
-// differences over thousands of connections.
+// KernelMemory is what the kernel of the whole machine holds for processes and sockets, in bytes: objects in slabs, stacks of threads,
+// page tables and what is in the buffers of TCP sockets. Whatever else happens on the machine moves it, so it is for differences over
+// thousands of connections.
 func KernelMemory() (int64, error) {
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0, err
 	}
-	var sum int64
-	for _, name := range []string{"Slab:", "KernelStack:", "PageTables:"} {
+	sum, err := SlabMemory()
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range []string{"KernelStack:", "PageTables:"} {
 		kib, ok := field(info, name)
 		if !ok {
 			return 0, fmt.Errorf("/proc/meminfo has no %s", name)
 		}
 		sum += kib << 10
 	}
-	sockets, err := SocketBuffers()
-	return sum + sockets, err
+	buffers, err := SocketBuffers()
+	return sum + buffers, err
 }
 
 // SocketBuffers is what is in the buffers of all TCP sockets of the machine, in bytes of memory.
 func SocketBuffers() (int64, error) {
-	sockets, err := os.ReadFile("/proc/net/sockstat")
+	pages, err := sockets(" mem")
+	return pages * int64(os.Getpagesize()), err
+}
+
+// TimeWaits is how many connections that are over the kernel still remembers (RFC 9293, 3.6.1): an object or two each, until a minute later.
+func TimeWaits() (int64, error) { return sockets(" tw") }
+
+// timeWaitTime is longer than the kernel remembers any: TCP_TIMEWAIT_LEN is 60 s.
+const timeWaitTime = 65 * time.Second
+
+// AwaitTimeWaits returns when no more than most are left of those that other work has left behind: else they would go, and their memory
+// with them, while something else is measured.
+func AwaitTimeWaits(most int64) error {
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		n, err := TimeWaits()
+		if err != nil || n <= most {
+			return err
+		}
+		if time.Since(began) > timeWaitTime {
+			return fmt.Errorf("%d connections in TIME_WAIT, and still new ones: something else is busy on this machine", n)
+		}
+	}
+}
+
+// sockets is a figure about all TCP sockets.
+func sockets(name string) (int64, error) {
+	stat, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {
 		return 0, err
 	}
-	pages, ok := field(sockets, " mem")
+	n, ok := field(stat, name)
 	if !ok {
-		return 0, fmt.Errorf("/proc/net/sockstat has no mem")
+		return 0, fmt.Errorf("/proc/net/sockstat has no%s", name)
 	}
-	return pages * int64(os.Getpagesize()), nil
+	return n, nil
 }
 
 // PipeBytes is what is in the pipes of processes: no slab has it, and no socket.

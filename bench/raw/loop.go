@@ -50,6 +50,12 @@ func (l *Loop) Close(fd int) {
 	unix.Close(fd)
 }
 
+// Reset ends a socket with a reset. After that neither end remembers the connection, as they do for a minute after an orderly end.
+func (l *Loop) Reset(fd int) {
+	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	l.Close(fd)
+}
+
 // turnTime is how long a turn waits at most. Go's scheduler does not know of the wait (it costs less that way), so a collection of
 // garbage may have to wait as long.
 const turnTime = 5 // ms

@@ -52,6 +52,7 @@ func (t *Secure) Write(p []byte) (int, error) {
 
 func (t *Secure) Flush() error { return t.wire.flush() }
 func (t *Secure) Close()       { t.wire.socket.Close() }
+func (t *Secure) Reset()       { t.wire.socket.Reset() }
 
 // drained: records may lie in TLS's own buffer.
 func (t *Secure) Drained(int, int) bool { return false }

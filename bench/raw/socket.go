@@ -17,6 +17,7 @@ type Transport interface {
 	Flush() error // of what Write took and could not send
 	Drained(read, size int) bool
 	Close()
+	Reset() // Close, without a word to the peer and with no TIME_WAIT after it
 }
 
 // ReadAll hands what there is to take, until there is nothing more for now. take returns what to go on with; nil: nothing.
@@ -75,6 +76,7 @@ func (s *Socket) Read(p []byte) (int, error) {
 func (s *Socket) Write(p []byte) (int, error) { return unix.Write(s.FD, p) }
 func (s *Socket) Flush() error                { return nil }
 func (s *Socket) Close()                      { s.loop.Close(s.FD) }
+func (s *Socket) Reset()                      { s.loop.Reset(s.FD) }
 
 // Drained says whether a read of less than it had room for was the last for now.
 func (s *Socket) Drained(read, size int) bool { return read < size }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posthouse/bench/beside"
+	"posthouse/bench/measure"
 )
 
 // openAtATime sessions: a storm would measure buffers of the accept path, or of handshakes.
@@ -59,10 +60,22 @@ func (l *load) release() error {
 	if err := l.spoken(2); err != nil {
 		return err
 	}
+	l.cut()
+	return nil
+}
+
+// cut ends all sessions from both ends. No TIME_WAIT is left of them: thousands would go while the next server is looked at.
+func (l *load) cut() {
 	for _, c := range l.clients {
-		c.leave()
+		if c.wire != nil {
+			c.wire.Reset()
+			c.wire = nil
+			l.live--
+		}
 	}
-	return l.gone()
+	for c := range l.bench.node.live {
+		c.cut()
+	}
 }
 
 // idle is the memory of sessions of a server that has done nothing else. Without a server it is that of the nodes' sockets and clients'.
@@ -88,6 +101,12 @@ func (b *bench) idle(p *server, w *work, sessions int) (m beside.Memory, err err
 	return after.Less(before), l.release()
 }
 
+// quiet waits until what rows before have left behind is gone.
+func (b *bench) quiet() error {
+	defer b.loop.Serve()()
+	return measure.AwaitTimeWaits(int64(b.sessions) / 8)
+}
+
 // idleRow measures the memory of idle sessions: two lines of the table.
 func (b *bench) idleRow(name string, v variant, w work, process, all beside.Goal) *row {
 	var direct beside.Memory
@@ -101,6 +120,9 @@ func (b *bench) idleRow(name string, v variant, w work, process, all beside.Goal
 			plain.tls = nil
 			d := beside.Direct[variant](b.node.addresses(v.manners, 1)[0])
 			d.Variant.greets = v.greets
+			if err := b.quiet(); err != nil {
+				return err
+			}
 			direct, err = b.idle(d, &plain, b.sessions)
 			fmt.Fprintf(os.Stderr, "two sockets alone: %.2f KiB\n", float64(direct.Kernel)/1024/float64(b.sessions))
 			return err

@@ -46,6 +46,12 @@ func (c *nodeConn) Ready(events uint32) {
 	c.node.loop.Close(c.fd)
 }
 
+// cut ends it with a reset.
+func (c *nodeConn) cut() {
+	delete(c.node.live, c)
+	c.node.loop.Reset(c.fd)
+}
+
 func (c *nodeConn) read(events uint32) error {
 	for {
 		n, err := unix.Read(c.fd, nodeBuffer)
