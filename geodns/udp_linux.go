@@ -137,8 +137,7 @@ func (s *udpSocket) end() {
 // mmsghdr is struct mmsghdr of recvmmsg(2).
 type mmsghdr struct {
 	header unix.Msghdr
-	length uint32
-	_      [4]byte
+	length uint32 // and what fills the struct up where pointers have 8 bytes
 }
 
 // controlSize has room for one in6_pktinfo.
@@ -261,13 +260,13 @@ func controlTo(control *[controlSize]byte, length int) int {
 	case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO:
 		info := (*unix.Inet4Pktinfo)(body)
 		info.Ifindex, info.Spec_dst = 0, info.Addr
-		return unix.SizeofCmsghdr + unix.SizeofInet4Pktinfo + 4 // a multiple of 8
+		return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 	case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO:
 		info := (*unix.Inet6Pktinfo)(body)
 		if info.Addr[0] != 0xfe || info.Addr[1]&0xc0 != 0x80 {
 			info.Ifindex = 0
 		}
-		return unix.SizeofCmsghdr + unix.SizeofInet6Pktinfo + 4
+		return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
 	}
 	return 0
 }

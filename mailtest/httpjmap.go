@@ -48,7 +48,7 @@ func jmapSession(a *account, base string) object {
 	return object{
 		"capabilities": object{
 			jmapCore: object{
-				"maxSizeUpload": 1 << 40, "maxConcurrentUpload": 4, "maxSizeRequest": maxJMAPRequest, "maxConcurrentRequests": 4,
+				"maxSizeUpload": int64(1 << 40), "maxConcurrentUpload": 4, "maxSizeRequest": maxJMAPRequest, "maxConcurrentRequests": 4,
 				"maxCallsInRequest": 64, "maxObjectsInGet": 500, "maxObjectsInSet": 500, "collationAlgorithms": []string{},
 			},
 			jmapMail:      object{},

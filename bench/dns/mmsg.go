@@ -28,8 +28,7 @@ type flight struct {
 // message is struct mmsghdr of recvmmsg(2).
 type message struct {
 	header unix.Msghdr
-	length uint32
-	_      [4]byte
+	length uint32 // and what fills the struct up where pointers have 8 bytes
 }
 
 // silence is how long the answers to a whole batch may be missing: a query that is lost ends the measurement.
