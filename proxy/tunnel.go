@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"posthouse/proxy/relay"
 )
 
@@ -196,12 +194,7 @@ func (s *stream) part(reset bool) {
 		return
 	}
 	s.drop()
-	control(s.raw, func(fd int) error {
-		if unsent, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil && unsent == 0 {
-			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		}
-		return nil
-	})
+	relay.PassReset(s.tcp)
 	s.tcp.Close()
 }
 

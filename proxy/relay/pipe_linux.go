@@ -41,10 +41,3 @@ const (
 func boundUnsent(fd, most int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, most)
 }
-
-// resetOnClose makes the coming close of a socket a reset, unless it would overtake bytes that its peer has not got yet.
-func resetOnClose(fd int) {
-	if unsent, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil || unsent == 0 {
-		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
-}

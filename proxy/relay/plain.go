@@ -64,9 +64,9 @@ func (s *plain) ended(d *direction) {
 	end := End(s.end.Load())
 	switch end {
 	case ClientReset:
-		passReset(s.down.src)
+		PassReset(s.down.src)
 	case NodeReset:
-		passReset(s.up.src)
+		PassReset(s.up.src)
 	}
 	s.up.src.Close()
 	s.down.src.Close()

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"io"
-	"net"
 	"os"
 	"syscall"
 
@@ -108,13 +107,4 @@ func drain(p pipe, out syscall.RawConn, n int) (sent int, err error) {
 		return sent, os.NewSyscallError("splice", err)
 	}
 	return sent, nil
-}
-
-// passReset makes the coming close of c a reset, unless it would overtake bytes that c has not got yet.
-func passReset(c *net.TCPConn) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
-	raw.Control(func(fd uintptr) { resetOnClose(int(fd)) })
 }
