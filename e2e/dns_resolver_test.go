@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -55,12 +54,9 @@ stub-zone:
 		t.Fatal(err)
 	}
 	unbound := exec.Command("unbound", "-d", "-c", file)
-	unbound.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said strings.Builder
 	unbound.Stdout, unbound.Stderr = &said, &said
-	if err := unbound.Start(); err != nil {
-		t.Fatal(err)
-	}
+	startWithTest(t, unbound)
 	t.Cleanup(func() {
 		unbound.Process.Kill()
 		if unbound.Wait(); t.Failed() {

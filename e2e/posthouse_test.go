@@ -42,11 +42,7 @@ func serve(t *testing.T, y interface {
 	defer log.Close()
 	p.process = exec.Command(binary, "serve", "--config", p.path, "--log-format", "json")
 	p.process.Stdout, p.process.Stderr = log, log
-	// It must not outlive a test run that is broken off: its addresses are the next one's.
-	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.process.Start(); err != nil {
-		t.Fatal(err)
-	}
+	startWithTest(t, p.process)
 	go func() { p.err = p.process.Wait(); close(p.ended) }()
 	t.Cleanup(func() { p.finish(t) })
 	eventually(t, 10*time.Second, "ready", func() error {

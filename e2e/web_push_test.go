@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -126,15 +125,6 @@ func launch(t *testing.T, script string, args ...string) *program {
 	go p.listen(cmd, out)
 	t.Cleanup(func() { cmd.Process.Kill(); <-p.ended })
 	return p
-}
-
-// startWithTest starts a program that does not outlive a test run that is broken off.
-func startWithTest(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (p *program) listen(cmd *exec.Cmd, out io.Reader) {

@@ -108,7 +108,7 @@ func TestConnectTimeOut(t *testing.T) {
 // fullListener returns an address that answers no SYN, because its queue is full.
 func fullListener(t *testing.T) netip.AddrPort {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command dns measures what an answer of DNS costs Posthouse beside gdnsd, Knot with mod-geoip and PowerDNS with the geoip backend: CPU time
 // a query, memory with a database of cities, and the time from the start to the first answer; and how late the latest answers of a hundred come at an even
 // pace, while nothing happens and while the topology is reloaded or health changes each second.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command http measures what HTTP costs Posthouse beside nginx and HAProxy: CPU time a request, a gigabyte and a connection, and
 // memory an idle stream of events.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command session measures what a session of a mail client costs Posthouse beside nginx (stream) and HAProxy from Debian, and what it
 // costs without the loops of proxy/relay (the build tag plainrelay, column "plain"):
 //
