@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // query is the parameters of a request. The first one that is wrong is what the client is told.
@@ -150,8 +148,8 @@ func userOf(c *net.UnixConn) string {
 		return who
 	}
 	raw.Control(func(fd uintptr) {
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			who = fmt.Sprintf("uid %d", peer.Uid)
+		if uid, err := peerUID(int(fd)); err == nil {
+			who = fmt.Sprintf("uid %d", uid)
 		}
 	})
 	return who

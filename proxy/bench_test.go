@@ -134,7 +134,7 @@ func memory() int64 {
 }
 
 func bareNode(b *testing.B, says string) (port uint16, accept, closeAll func()) {
-	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func bareNode(b *testing.B, says string) (port uint16, accept, closeAll func()) 
 }
 
 func bareConnect(b *testing.B, port uint16) int {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (s *Server) lookAtLimit() {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		limit.Cur = 1 << 30 // accept itself will tell
 	}
-	s.descriptors.Store(int64(roofOf(limit.Cur)))
+	s.descriptors.Store(int64(roofOf(uint64(limit.Cur))))
 }
 
 var errKept = errors.New("those that are left are kept for probes, names and the admin API")
@@ -154,7 +154,7 @@ func (s *Server) shed(l *listener, fd int, why error) {
 // turnAway takes one client out of the queue, if there is one, and tells it to come later.
 func (s *Server) turnAway(l *listener, fd int) {
 	f := l.front.Load()
-	c, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	c, err := acceptBare(fd)
 	if err != nil {
 		return
 	}

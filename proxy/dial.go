@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -76,12 +75,4 @@ func nth(sources []netip.Addr, four bool, n int) netip.Addr {
 		n--
 	}
 	return netip.Addr{}
-}
-
-// bindLater lets the kernel choose the port when it knows the destination. DialTCP binds even without a source, and a port that is
-// chosen then is taken for every destination: all nodes together would have 28,232 connections, those in TIME_WAIT included.
-func bindLater(_, _ string, raw syscall.RawConn) error {
-	return control(raw, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	})
 }
