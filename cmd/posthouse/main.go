@@ -91,14 +91,10 @@ type logFlags struct {
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least that is logged: ${enum}."`
 }
 
-func (f logFlags) logger(w io.Writer) *slog.Logger {
+func (f logFlags) logger(w *journal) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		panic(err) // kong checks the enum
 	}
-	options := &slog.HandlerOptions{Level: level}
-	if f.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(newLines(w, f.LogFormat == "json", level))
 }
