@@ -43,9 +43,10 @@ func (c *clerk) add(s *session, r relay.Result) {
 func (c *clerk) write() {
 	for batch := c.take(); len(batch) > 0; batch = c.take() {
 		batch[0].session.server.Together(func() {
+			now := time.Now()
 			for i, e := range batch {
 				batch[i] = ended{}
-				e.session.conclude(e.result)
+				e.session.conclude(e.result, now)
 			}
 		})
 		c.giveBack(batch)

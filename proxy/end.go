@@ -63,7 +63,7 @@ var endNames = [ends]string{
 func (e end) String() string { return endNames[e] }
 
 // relayEnds is what the relay's ends are called here.
-var relayEnds = map[relay.End]end{
+var relayEnds = [...]end{
 	relay.ClientLeft: endClient, relay.NodeLeft: endNode,
 	relay.ClientReset: endResetClient, relay.NodeReset: endResetNode,
 	relay.Idle: endIdle, relay.Drained: endDrained, relay.Cut: endCut,

@@ -21,25 +21,25 @@ func (x *exchange) log(why end) {
 	if x.said != underway && x.status >= http.StatusInternalServerError {
 		level = slog.LevelInfo
 	}
-	if level == slog.LevelDebug && !x.c.debug {
+	if level == slog.LevelDebug && !x.c.debug || !x.c.server.Log.Enabled(context.Background(), level) {
 		return
 	}
-	line := make(attrs, 0, 10)
-	line.text("id", x.c.session.id.String())
+	now, line := time.Now(), newAttrs()
+	line.of("id", &x.c.session.id)
 	line.text("request", string(x.name))
 	if x.service != nil {
 		line.text("service", x.service.Name)
 	}
 	line.text("node", x.nodeName)
-	line = append(line, slog.Int("status", x.status))
-	line.ms("ms", time.Since(x.began))
+	line.add(slog.Int("status", x.status))
+	line.ms("ms", now.Sub(x.began))
 	if x.tries > 1 {
-		line = append(line, slog.Int("tries", x.tries))
+		line.add(slog.Int("tries", x.tries))
 	}
 	line.text("failed", x.failed)
 	line.text("why", x.why)
 	line.text("end", why.String())
-	x.c.server.Log.LogAttrs(context.Background(), level, "request", line...)
+	line.log(x.c.server.Log, now, level, "request")
 }
 
 // logEnd writes the one line of a client's connection, at its end. Beside what every session says (see session.log):
@@ -49,10 +49,7 @@ func (x *exchange) log(why end) {
 //	up, down  bytes from the client, bytes from nodes
 func (c *conversation) logEnd(why end) {
 	s := c.session
-	level := slog.LevelInfo
-	if s.probe {
-		level = slog.LevelDebug
-	}
+	now, level := time.Now(), s.logLevel()
 	if c.served != nil {
 		up, down := c.up.Load(), c.down.Load()
 		c.served.metrics.up.Add(float64(up))
@@ -61,25 +58,25 @@ func (c *conversation) logEnd(why end) {
 	if !c.server.Log.Enabled(context.Background(), level) {
 		return
 	}
-	line := make(attrs, 0, 19)
-	line.text("id", s.id.String())
+	line := newAttrs()
+	line.of("id", &s.id)
 	line.text("parent", s.parent)
 	if c.served != nil {
 		line.text("service", c.served.Name)
 	}
-	line.text("client", s.source.String())
+	line.of("client", &s.source)
 	if s.peer != s.source {
-		line.text("peer", s.peer.String())
+		line.of("peer", &s.peer)
 	}
 	if b := c.asked; b != nil {
 		line.text("node", b.Node.Name)
 		line.text("region", b.Node.Region)
 	}
-	line = append(line, slog.Int("requests", c.requests), slog.Int64("up", c.up.Load()), slog.Int64("down", c.down.Load()))
+	line.add(slog.Int("requests", c.requests), slog.Int64("up", c.up.Load()), slog.Int64("down", c.down.Load()))
 	line.ms("header_ms", s.heard.header)
 	line.ms("hello_ms", s.heard.hello)
-	line.ms("total_ms", s.age())
+	line.ms("total_ms", s.age(now))
 	line.tls(s)
 	line.text("end", why.String())
-	c.server.Log.LogAttrs(context.Background(), level, "session", line...)
+	line.log(c.server.Log, now, level, "session")
 }

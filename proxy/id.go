@@ -22,6 +22,10 @@ type sessionID [idLength]byte
 
 func (i sessionID) String() string { return string(i[:]) }
 
+// AppendText and MarshalText are for the log, which prints the id without a string of it.
+func (i *sessionID) AppendText(b []byte) ([]byte, error) { return append(b, i[:]...), nil }
+func (i *sessionID) MarshalText() ([]byte, error)        { return []byte(i.String()), nil }
+
 // began is the time that is in it, to the millisecond.
 func (i sessionID) began() time.Time {
 	var raw [12]byte

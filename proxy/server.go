@@ -36,7 +36,7 @@ import (
 // Server is the session side of one balancer. The exported fields are set before the first call and not changed after it.
 type Server struct {
 	Router   *routing.Router
-	Log      *slog.Logger
+	Log      *slog.Logger        // its handler keeps no record: what is in it is used again
 	Together func(func())        // runs what writes many lines to Log at once; nil: it may as well write each by itself
 	Failed   func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
 	Metrics  *Metrics            // nil: counted for nobody

@@ -106,7 +106,7 @@ func newcomer(s *Server, f *front, peer, destination netip.AddrPort) *session {
 }
 
 // age is how long ago the client connected.
-func (s *session) age() time.Duration { return time.Since(base) - s.began }
+func (s *session) age(now time.Time) time.Duration { return now.Sub(base) - s.began }
 
 func addressOf(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
@@ -309,13 +309,13 @@ func (s *session) relayEnded(r relay.Result) {
 	s.server.clerk.add(s, r)
 }
 
-func (s *session) conclude(r relay.Result) {
+func (s *session) conclude(r relay.Result, now time.Time) {
 	why := s.ended(r.End)
 	if s.refused && why != endCut && why != endDrained && why != endKilled {
 		why = endRefused
 	}
 	s.later = r.TLS && s.tlsVersion == ""
-	s.log(why, s.passed+r.Up, r.Down)
+	s.logAt(now, why, s.passed+r.Up, r.Down)
 	s.finish()
 }
 

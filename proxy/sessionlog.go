@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"encoding"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -21,62 +23,94 @@ import (
 //	sni, tls  the name asked for, the highest TLS version offered, or "starttls" where TLS began later
 //	alpn, cipher, resumed   of TLS that ended here, where tls is the version that was agreed on
 //	end       why it ended (see end)
-func (s *session) log(why end, up, down int64) {
+func (s *session) log(why end, up, down int64) { s.logAt(time.Now(), why, up, down) }
+
+func (s *session) logAt(now time.Time, why end, up, down int64) {
 	m := s.service.metrics
 	m.ended(why)
 	m.up.Add(float64(up))
 	m.down.Add(float64(down))
-	level := slog.LevelInfo
-	if s.probe {
-		level = slog.LevelDebug
-	}
+	level := s.logLevel()
 	if !s.server.Log.Enabled(context.Background(), level) {
 		return
 	}
-	line := make(attrs, 0, 25)
-	line.text("id", s.id.String())
+	line := newAttrs()
+	line.of("id", &s.id)
 	line.text("parent", s.parent)
 	line.text("service", s.service.Name)
-	line.text("client", s.source.String())
+	line.of("client", &s.source)
 	if s.peer.IsValid() && s.peer != s.source {
-		line.text("peer", s.peer.String())
+		line.of("peer", &s.peer)
 	}
 	if b := s.backend; b != nil {
 		line.text("node", b.Node.Name)
-		line.text("address", s.address.String())
+		line.of("address", s.address)
 		line.text("region", b.Node.Region)
-		line = append(line, slog.Int64("up", up), slog.Int64("down", down))
+		line.add(slog.Int64("up", up), slog.Int64("down", down))
 	}
 	line.ms("header_ms", s.heard.header)
 	line.ms("hello_ms", s.heard.hello)
 	line.ms("walk_ms", s.took.walk.duration())
 	line.ms("connect_ms", s.took.connect.duration())
 	line.ms("greeting_ms", s.took.greeting.duration())
-	line.ms("total_ms", s.age())
+	line.ms("total_ms", s.age(now))
 	if s.attempts > 0 {
-		line = append(line, slog.Int("tries", int(s.attempts)))
+		line.add(slog.Int("tries", int(s.attempts)))
 	}
 	if s.hedged {
-		line = append(line, slog.Bool("hedged", true))
+		line.add(slog.Bool("hedged", true))
 	}
 	line.text("failed", s.failed)
 	line.tls(s)
 	line.text("end", why.String())
-	s.server.Log.LogAttrs(context.Background(), level, "session", line...)
+	line.log(s.server.Log, now, level, "session")
 }
 
+// logLevel is that of the line at the end.
+func (s *session) logLevel() slog.Level {
+	if s.probe {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// attrs are what a line of the log says.
 type attrs []slog.Attr
+
+// spareAttrs are used again: to make a session's, and a record that holds them, and what they say as strings, took as long as to print it.
+var spareAttrs = sync.Pool{New: func() any {
+	a := make(attrs, 0, 25)
+	return &a
+}}
+
+func newAttrs() *attrs { return spareAttrs.Get().(*attrs) }
+
+// log writes the line, whose level is enabled, and takes the attributes back. They are in a group without a name, which counts as if they
+// stood in the record: so the record has room for them. It does not say where in the program it was made.
+func (a *attrs) log(l *slog.Logger, now time.Time, level slog.Level, message string) {
+	r := slog.NewRecord(now, level, message, 0)
+	r.AddAttrs(slog.Attr{Value: slog.GroupValue(*a...)})
+	l.Handler().Handle(context.Background(), r)
+	clear(*a)
+	*a = (*a)[:0]
+	spareAttrs.Put(a)
+}
+
+func (a *attrs) add(more ...slog.Attr) { *a = append(*a, more...) }
 
 func (a *attrs) text(key, value string) {
 	if value != "" {
-		*a = append(*a, slog.String(key, value))
+		a.add(slog.String(key, value))
 	}
 }
+
+// of appends what has a text, by its address: to make a string of it is left to who prints it.
+func (a *attrs) of(key string, value encoding.TextAppender) { a.add(slog.Any(key, value)) }
 
 // ms appends a time to the microsecond.
 func (a *attrs) ms(key string, d time.Duration) {
 	if d > 0 {
-		*a = append(*a, slog.Float64(key, float64(d.Microseconds())/1000))
+		a.add(slog.Float64(key, float64(d.Microseconds())/1000))
 	}
 }
 
@@ -91,6 +125,6 @@ func (a *attrs) tls(s *session) {
 		a.text("cipher", s.clientTLS.Cipher)
 	}
 	if s.resumed {
-		*a = append(*a, slog.Bool("resumed", true))
+		a.add(slog.Bool("resumed", true))
 	}
 }

@@ -318,7 +318,7 @@ func testEagerClientInsideTLS(t *testing.T, f form) {
 		if len(m.server.live.all) == 1 {
 			s = m.server.live.all[0]
 		}
-		return s != nil && s.age() > 3*lookFirst
+		return s != nil && s.age(time.Now()) > 3*lookFirst
 	})
 	close(asked)
 	if got := <-heard; got != "a LOGOUT\r\n" {

@@ -38,10 +38,18 @@ func (g *guestLog) WithGroup(name string) slog.Handler {
 
 func (g *guestLog) session(r slog.Record) {
 	said := make(map[string]string)
-	r.Attrs(func(a slog.Attr) bool {
-		said[a.Key] = a.Value.String()
+	var hear func(slog.Attr) bool
+	hear = func(a slog.Attr) bool {
+		if a.Key != "" || a.Value.Kind() != slog.KindGroup {
+			said[a.Key] = a.Value.String()
+			return true
+		}
+		for _, inner := range a.Value.Group() { // which has no name, so it counts as if it stood outside
+			hear(inner)
+		}
 		return true
-	})
+	}
+	r.Attrs(hear)
 	if g.own.ended(said["client"]) {
 		return
 	}
