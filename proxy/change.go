@@ -115,7 +115,7 @@ func (c *Change) front(w config.Listener) *front {
 	services := make([]*service, len(w.Services))
 	for i, s := range w.Services {
 		services[i] = &service{
-			Service: s, cluster: c.topology.Cluster,
+			Service: s, topology: c.topology,
 			limiter: c.server.limiter(s), metrics: c.server.Metrics.of(s.Name),
 		}
 		c.secure(services[i])

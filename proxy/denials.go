@@ -39,6 +39,9 @@ func (s *Server) Deny(all []Denial) {
 	s.denied.set.Store(&denialSet{newPrefixes(networks), until})
 }
 
+// any says whether anybody is kept out, now or later.
+func (d *denials) any() bool { return d.set.Load() != nil }
+
 // has says whether a client is kept out now.
 func (d *denials) has(a netip.Addr, now time.Time) bool {
 	set := d.set.Load()

@@ -178,7 +178,7 @@ func partBare(fd int, f *front) {
 
 func sayBare(fd int, f *front) {
 	if first := f.services[0]; !f.tls {
-		unix.Write(fd, words(first.Protocol, first.cluster, unavailable))
+		unix.Write(fd, words(first.Protocol, first.topology.Cluster, unavailable))
 	}
 	unix.Shutdown(fd, unix.SHUT_WR)
 }

@@ -24,12 +24,12 @@ type front struct {
 // service is a service with what its sessions share.
 type service struct {
 	*config.Service
-	cluster string
-	limiter *limiter
-	metrics *serviceMetrics
-	routes  *routes  // of all services that share its address and names; nil: HTTP is not read here
-	terms   *terms   // nil: clients' TLS does not end here
-	node    *nodeTLS // nil: nodes are not spoken to by TLS of ours
+	topology *config.Topology // whose service it is
+	limiter  *limiter
+	metrics  *serviceMetrics
+	routes   *routes  // of all services that share its address and names; nil: HTTP is not read here
+	terms    *terms   // nil: clients' TLS does not end here
+	node     *nodeTLS // nil: nodes are not spoken to by TLS of ours
 }
 
 // newFront takes the keys in which services that share an address agree from the first one.

@@ -68,7 +68,7 @@ func (s *session) converse() end {
 }
 
 func newArrival(s *session) arrival {
-	a := arrival{proto: "http", host: s.service.cluster, client: []byte(s.source.Addr().String())}
+	a := arrival{proto: "http", host: s.service.topology.Cluster, client: []byte(s.source.Addr().String())}
 	if s.secure != nil {
 		a.proto = "https"
 	}

@@ -38,7 +38,7 @@ func (x *exchange) redirect(raw []byte, h *wire.RequestHead, t *target) *problem
 		host = t.authority
 	}
 	if len(host) == 0 {
-		host = []byte(x.service.cluster)
+		host = []byte(x.service.topology.Cluster)
 	}
 	whole := t.whole
 	if t.path[0] != '/' {

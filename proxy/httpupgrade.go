@@ -52,7 +52,7 @@ func (x *exchange) hand() {
 	s.client.SetDeadline(time.Time{})
 	n.tcp.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{n.tcp, n.secure}
-	s.relay.Store(s.server.join(client, node, said{}, s.service.Timeouts.Idle, func(r relay.Result) { go u.ended(r) }))
+	s.follow(s.server.join(client, node, said{}, s.service.Timeouts.Idle, u))
 }
 
 // upgraded is what is left of an exchange while the relay has its connections.
@@ -65,7 +65,10 @@ type upgraded struct {
 	name    string
 }
 
-func (u *upgraded) ended(r relay.Result) {
+// Ended is called on a thread of the relay that other sessions wait for.
+func (u *upgraded) Ended(r relay.Result) { go u.conclude(r) }
+
+func (u *upgraded) conclude(r relay.Result) {
 	u.backend.End()
 	u.ticket.end()
 	u.c.up.Add(r.Up)

@@ -27,11 +27,11 @@ func (f *front) quick() bool {
 }
 
 // Enter takes a client in on a loop of the relay.
-func (l *listener) Enter(client int, from netip.AddrPort) *relay.Call {
+func (l *listener) Enter(client int, from netip.AddrPort, now time.Time) *relay.Call {
 	s, f := l.server, l.front.Load()
 	l.resumed()
 	s.running.Add(1)
-	n := newcomer(s, f, plain(from), l.reached(client))
+	n := newcomer(s, f, plain(from), l.reached(client), now)
 	s.live.add(n)
 	if !f.quick() { // a reload came between
 		go n.goOn(client, underway)
@@ -124,7 +124,7 @@ var quickCalls = sync.Pool{New: func() any { return new(quickCall) }}
 // call chooses the first candidate; nil if there is none for a call.
 func (s *session) call() *quickCall {
 	q := quickCalls.Get().(*quickCall)
-	q.session, q.judge, q.began = s, anyByte, time.Now()
+	q.session, q.judge, q.began = s, anyByte, s.mark
 	q.candidates = s.table().Route(routing.Request{Service: s.service.Name, Client: s.source.Addr()})
 	for q.backend == nil {
 		b := q.candidates.Next()
@@ -169,14 +169,14 @@ func (q *quickCall) Settled(relayed relay.Session, p relay.Progress) relay.Terms
 	s, m := q.session, q.session.service.metrics
 	m.connect.Observe(p.ToConnect.Seconds())
 	m.greeting.Observe(p.ToGreet.Seconds())
-	s.took = steps{microsOf(p.ToConnect), microsOf(p.ToGreet), microsOf(s.lap())}
+	s.took = steps{microsOf(p.ToConnect), microsOf(p.ToGreet), microsOf(p.ToConnect + p.ToGreet)}
 	s.attempts, s.backend, s.address = 1, q.backend, &q.backend.Addrs[0]
 	s.goDirect()
-	s.relay.Store(&link{relayed})
+	s.follow(relayed)
 	s.killIfDenied()
 	*q = quickCall{}
 	quickCalls.Put(q)
-	return relay.Terms{Idle: s.backend.Service.Timeouts.Idle, Done: s.relayEnded}
+	return relay.Terms{Idle: s.backend.Service.Timeouts.Idle, Owner: s}
 }
 
 // Back lets a walk go on.
@@ -196,7 +196,7 @@ func (q *quickCall) resume() {
 		q.session.abandon(q.progress.Client)
 		return
 	}
-	q.session.client = c
+	q.session.client, q.session.early = c, q.progress.Early
 	q.session.serve()
 }
 

@@ -104,7 +104,7 @@ func TestWalking(t *testing.T) {
 
 // Idle sessions are most of what a balancer holds: a field that few of them need belongs to their approach.
 func TestSessionSize(t *testing.T) {
-	if size := unsafe.Sizeof(session{}); size > 176 { // a size class of Go's heap
-		t.Errorf("a session takes %d bytes, want 176 at most", size)
+	if size := unsafe.Sizeof(session{}); size > 192 { // a size class of Go's heap
+		t.Errorf("a session takes %d bytes, want 192 at most", size)
 	}
 }

@@ -40,8 +40,9 @@ type session struct {
 	index    int32 // in the registry; the registry's
 	killed   atomic.Bool
 
-	relay atomic.Pointer[link]         // nil: not yet; what is above does not change once it is set
-	http  atomic.Pointer[conversation] // while requests are read here
+	linked link
+	relay  atomic.Pointer[link]         // linked; nil: not yet, and what is above does not change once it is set
+	http   atomic.Pointer[conversation] // while requests are read here
 }
 
 // approach is how a client comes in: what is not needed, or no news, once a usual session has its node. Idle sessions are most of what
@@ -57,7 +58,7 @@ type approach struct {
 	clientTLS   *wire.ProxyTLS // what a node is told of it
 	challenge   bool           // hello is acme-tls/1 for a node
 	resumed     bool
-	early       []byte // what the client has said inside TLS before a node greeted, as far as it was looked at
+	early       []byte // what the client has said before it had a node, as far as it was read: inside TLS, or on a loop of the relay
 	serverName  string
 	alpn        string
 	tlsVersion  string
@@ -92,14 +93,13 @@ func microsOf(d time.Duration) micros { return micros(min(d.Microseconds(), math
 func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
 
 func newSession(s *Server, c *net.TCPConn, f *front) *session {
-	n := newcomer(s, f, addressOf(c.RemoteAddr()), addressOf(c.LocalAddr()))
+	n := newcomer(s, f, addressOf(c.RemoteAddr()), addressOf(c.LocalAddr()), time.Now())
 	n.client = c
 	return n
 }
 
 // newcomer is the session of a client of which no more is known than its addresses.
-func newcomer(s *Server, f *front, peer, destination netip.AddrPort) *session {
-	now := time.Now()
+func newcomer(s *Server, f *front, peer, destination netip.AddrPort, now time.Time) *session {
 	a := approaches.Get().(*approach)
 	a.peer, a.destination, a.mark = peer, destination, now
 	return &session{server: s, front: f, service: f.services[0], id: s.ids.next(now), began: now.Sub(base), source: peer, approach: a}
@@ -180,7 +180,7 @@ func (s *session) admit() end {
 		return underway
 	}
 	var ok bool
-	if s.ticket, ok = s.service.limiter.begin(s.source.Addr(), time.Now()); !ok {
+	if s.ticket, ok = s.service.limiter.begin(s.source.Addr(), s.mark); !ok {
 		return endLimit
 	}
 	return underway
@@ -272,6 +272,9 @@ func (s *session) table() *routing.Table {
 
 // changed says whether the session's service is gone from a table, or has another protocol there or another end to its TLS.
 func (s *session) changed(table *routing.Table) bool {
+	if table.Topology() == s.service.topology {
+		return false
+	}
 	now := table.Topology().Service(s.service.Name)
 	return now == nil || now.Protocol != s.service.Protocol || now.TLS != s.service.TLS
 }
@@ -284,7 +287,7 @@ func (s *session) hand(a *attempt) {
 	if s.client = nil; s.unremarkable() {
 		s.approach = direct
 	}
-	s.relay.Store(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s.relayEnded))
+	s.follow(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s))
 	s.killIfDenied()
 }
 
@@ -294,15 +297,21 @@ func (s *session) unremarkable() bool {
 		s.passed == 0 && s.heard.header == 0
 }
 
+// follow is called when the bytes are somebody else's to move.
+func (s *session) follow(r relayed) {
+	s.linked = link{r}
+	s.relay.Store(&s.linked)
+}
+
 // killIfDenied is for who was denied since it came: a kill of all that had a node has missed it.
 func (s *session) killIfDenied() {
-	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) {
+	if !s.probe && s.server.denied.any() && s.server.denied.has(s.source.Addr(), time.Now()) {
 		s.kill(new(Filter))
 	}
 }
 
-// relayEnded is called on a thread of the relay that other sessions wait for, so the clerk does what may wait for the log.
-func (s *session) relayEnded(r relay.Result) {
+// Ended is called on a thread of the relay that other sessions wait for, so the clerk does what may wait for the log.
+func (s *session) Ended(r relay.Result) {
 	s.backend.End()
 	s.ticket.end()
 	s.ticket = ticket{}
@@ -347,7 +356,7 @@ func (s *session) turnAway(why end) {
 }
 
 func (s *session) words(why end) []byte {
-	p, cluster := s.service.Protocol, s.service.cluster
+	p, cluster := s.service.Protocol, s.service.topology.Cluster
 	switch why {
 	case endNoNode, endShutdown:
 		return words(p, cluster, unavailable)

@@ -32,15 +32,15 @@ type side struct {
 type said struct{ client, node []byte }
 
 // join moves the bytes between two sides until both have ended. The sides are not the caller's any more, and may be closed when it returns.
-func (s *Server) join(client, node side, first said, idle time.Duration, done func(relay.Result)) *link {
+func (s *Server) join(client, node side, first said, idle time.Duration, owner relay.Owner) relayed {
 	r := s.engine.Start(relay.Pair{
 		Client: client.tcp, ClientTLS: client.secure, Early: first.client,
-		Node: node.tcp, NodeTLS: node.secure, First: first.node, Idle: idle, Done: done,
+		Node: node.tcp, NodeTLS: node.secure, First: first.node, Idle: idle, Owner: owner,
 	})
 	if r == nil {
-		return &link{startTunnel(client, node, first, idle, done)}
+		return startTunnel(client, node, first, idle, owner)
 	}
-	return &link{r}
+	return r
 }
 
 // tunnel moves bytes where a side has TLS and the relay has no loop for it: on systems without epoll, and without a descriptor to spare. It
@@ -49,7 +49,7 @@ func (s *Server) join(client, node side, first said, idle time.Duration, done fu
 type tunnel struct {
 	up, down flow
 	idle     time.Duration
-	done     func(relay.Result)
+	owner    relay.Owner
 	flowing  atomic.Int32
 	answered atomic.Bool   // the node spoke last
 	half     atomic.Int64  // when a direction ended, in nanoseconds since base; not before flowing is 1
@@ -71,9 +71,9 @@ type flow struct {
 	lineEnded atomic.Bool  // the last byte was a line feed
 }
 
-func startTunnel(client, node side, first said, idle time.Duration, done func(relay.Result)) *tunnel {
+func startTunnel(client, node side, first said, idle time.Duration, owner relay.Owner) *tunnel {
 	near, far := client.stream(), node.stream()
-	t := &tunnel{idle: idle, done: done}
+	t := &tunnel{idle: idle, owner: owner}
 	t.up = flow{tunnel: t, from: near, to: far, left: relay.ClientLeft, reset: relay.ClientReset, lost: relay.NodeReset}
 	t.down = flow{tunnel: t, from: far, to: near, left: relay.NodeLeft, reset: relay.NodeReset, lost: relay.ClientReset}
 	now := int64(time.Since(base))
@@ -184,7 +184,7 @@ func (t *tunnel) ended() {
 	end := relay.End(t.end.Load())
 	t.up.from.part(end == relay.NodeReset)
 	t.down.from.part(end == relay.ClientReset)
-	t.done(relay.Result{Up: t.up.moved.Load(), Down: t.down.moved.Load(), End: end})
+	t.owner.Ended(relay.Result{Up: t.up.moved.Load(), Down: t.down.moved.Load(), End: end})
 }
 
 // part closes a side. reset: the other one was reset, so this one is, unless that would overtake bytes; TLS ends without a word.

@@ -9,28 +9,107 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"posthouse/bare"
 )
 
 // call connects to a node for a client. The pair begins with it, so that nothing has to be registered again when the session is settled.
 func (l *loop) call(client int, c *Call) {
-	c.began = time.Since(base)
-	node, errno := dial(c)
+	p := &pair{loop: l, call: c, half: -1, number: nobody}
+	p.client.fd = int32(client)
+	words := l.words(p)
+	c.began = l.now
+	node, errno := dial(c, len(words) > 0)
+	if errno == 0 {
+		p.node.fd, p.node.state = int32(node), nagle|mortal|full // full: not connected yet
+		errno = l.tell(p, words)
+	}
 	if errno != 0 {
-		c.Caller.Back(Progress{Client: client})
+		c.keep(words)
+		c.Caller.Back(l.progress(p, nil))
 		return
 	}
-	p := &pair{loop: l, call: c, half: -1, number: nobody}
-	p.client.fd, p.node.fd = int32(client), int32(node)
-	p.node.state = nagle | mortal | full | asked // full: not connected yet
 	l.number(p)
-	if l.register(p, &p.client, inputs) != nil || l.register(p, &p.node, inputs|unix.EPOLLOUT) != nil {
+	events := uint32(inputs)
+	if p.node.is(full) {
+		c.keep(words)
+		p.node.set(asked)
+		events |= unix.EPOLLOUT
+	}
+	if early := words[len(c.Opening):]; c.connected == 0 || c.Greets {
+		l.wheel.set(p.number, c.began+c.Patience)
+	} else {
+		l.settle(p) // the call is the caller's again
+		l.count(p, early)
+	}
+	if l.register(p, &p.client, inputs) != nil || l.register(p, &p.node, events) != nil {
+		l.unwatched(p)
+	}
+}
+
+// words are what the node is to be told as soon as it has accepted: the opening, and what the client has said already if the node does
+// not greet.
+func (l *loop) words(p *pair) []byte {
+	opening := copy(l.scratch[:], p.call.Opening)
+	if p.call.Greets {
+		return l.scratch[:opening]
+	}
+	early, _ := p.client.read(l.scratch[opening:]) // of an end or a reset there will be an event
+	return l.scratch[:opening+early]
+}
+
+// tell gives a node its first words if it has accepted already, as near ones have: that saves an event. An error says that it has refused.
+func (l *loop) tell(p *pair, words []byte) syscall.Errno {
+	if len(words) == 0 || !p.call.Greets && len(words) == len(p.call.Opening) {
+		return 0
+	}
+	n, errno := p.node.write(words)
+	switch {
+	case temporary(errno):
+		return 0
+	case errno == 0 && n < len(words):
+		errno = unix.ENOBUFS // a new socket has room for more than that
+		fallthrough
+	case errno != 0:
+		bare.Close(int(p.node.fd))
+		p.node.fd = 0
+		return errno
+	}
+	p.node.unset(full)
+	p.node.set(spoken)
+	c := p.call
+	c.connected, c.introduced = max(time.Since(base), c.began+1), len(c.Opening) > 0
+	l.now = max(l.now, c.connected)
+	return 0
+}
+
+// keep remembers what the client has said, as the node cannot be told now.
+func (c *Call) keep(words []byte) { c.early = append([]byte(nil), words[len(c.Opening):]...) }
+
+// count counts what the client had said before it had a node.
+func (l *loop) count(p *pair, early []byte) {
+	if len(early) == 0 {
+		return
+	}
+	if startsTLS(early) {
+		p.tls.Store(true)
+	}
+	p.client.last.Store(l.stamp(stampLine(early)))
+	p.client.moved.Add(int64(len(early)))
+}
+
+// unwatched ends what cannot be watched.
+func (l *loop) unwatched(p *pair) {
+	if p.call != nil {
 		l.giveBack(p, nil)
 		return
 	}
-	l.wheel.set(p.number, c.began+c.Patience)
+	p.note(Cut)
+	l.finish(p)
 }
 
-func dial(c *Call) (int, syscall.Errno) {
+// dial begins a connection. If words follow at once they can carry the acknowledgement of the node's SYN, which is not sent by itself then.
+func dial(c *Call, words bool) (int, syscall.Errno) {
 	family := unix.AF_INET
 	if c.Node.Addr().Is6() {
 		family = unix.AF_INET6
@@ -43,6 +122,9 @@ func dial(c *Call) (int, syscall.Errno) {
 		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // the port is chosen when the destination is known
 		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(c.Source, 0)))
 	}
+	if words {
+		holdAck(fd)
+	}
 	errno := syscall.Errno(0)
 	if err == nil {
 		errno = connect(fd, c.Node)
@@ -54,6 +136,12 @@ func dial(c *Call) (int, syscall.Errno) {
 		return 0, errno
 	}
 	return fd, 0
+}
+
+// holdAck lets the acknowledgement of the node's SYN wait for what is sent next (tcp(7), TCP_QUICKACK).
+func holdAck(fd int) {
+	var off int32
+	syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, uintptr(unsafe.Pointer(&off)), unsafe.Sizeof(off), 0)
 }
 
 // connect is a single call that never blocks, as side.write.
@@ -96,9 +184,9 @@ func (l *loop) advance(p *pair) {
 		}
 		c.connected = max(l.now, c.began+1)
 		if !c.Greets {
-			opening := c.Opening
+			opening, early := c.Opening, c.early
 			l.settle(p) // the call is the caller's again
-			l.address(p, opening)
+			l.address(p, opening, early)
 			return
 		}
 		if !l.introduce(p) {
@@ -129,25 +217,29 @@ func (l *loop) introduce(p *pair) bool {
 }
 
 // address sends the opening to a node that does not greet, and in the same segment what the client has said already.
-func (l *loop) address(p *pair, opening []byte) {
-	if len(opening) > 0 {
-		b, early := append(l.scratch[:0], opening...), 0
-		if p.client.is(readable) {
-			early, _ = p.client.read(l.scratch[len(b):])
-			b = l.scratch[:len(b)+early]
-		}
-		if early > 0 && startsTLS(b[len(opening):]) {
-			p.tls.Store(true)
-		}
+func (l *loop) address(p *pair, opening, early []byte) {
+	b := append(append(l.scratch[:0], opening...), early...)
+	if len(b) == len(opening) && len(b) > 0 && p.client.is(readable) {
+		b = l.scratch[:len(b)+l.readEarly(p, l.scratch[len(b):])]
+	}
+	if len(b) > 0 {
 		p.node.set(spoken)
 		if n, _ := p.node.write(b); n < len(b) { // a new socket has room for more than that
 			l.lost(p, &p.client, &p.node)
-		} else if early > 0 {
-			p.client.last.Store(l.stamp(stampLine(b)))
-			p.client.moved.Add(int64(early))
+		} else {
+			l.count(p, b[len(opening):])
 		}
 	}
 	l.turn(p)
+}
+
+// readEarly reads what a client says before a node has heard its opening.
+func (l *loop) readEarly(p *pair, into []byte) int {
+	n, _ := p.client.read(into)
+	if 0 < n && n < len(into) && !p.client.is(hungUp) {
+		p.client.unset(readable) // what comes later is another event
+	}
+	return n
 }
 
 // listen reads the node's first words.
@@ -194,7 +286,7 @@ func (l *loop) settle(p *pair) {
 	p.client.last.Store(now)
 	p.node.last.Store(l.stamp(0))
 	terms := p.call.Caller.Settled(p, l.progress(p, nil))
-	p.call, p.idle, p.done = nil, terms.Idle, terms.Done
+	p.call, p.idle, p.owner = nil, terms.Idle, terms.Owner
 	l.wheel.set(p.number, l.now+keepAliveAfter)
 	l.arm(p)
 }
@@ -222,7 +314,7 @@ func (l *loop) recall() {
 
 func (l *loop) progress(p *pair, err error) Progress {
 	c := p.call
-	r := Progress{Client: int(p.client.fd), Node: int(p.node.fd), Connected: c.connected != 0, Introduced: c.introduced, Said: c.said, Err: err}
+	r := Progress{Client: int(p.client.fd), Node: int(p.node.fd), Connected: c.connected != 0, Introduced: c.introduced, Said: c.said, Early: c.early, Err: err}
 	if r.Connected {
 		r.ToConnect, r.ToGreet = c.connected-c.began, l.now-c.connected
 	}

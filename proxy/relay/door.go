@@ -9,7 +9,7 @@ import (
 // never block.
 type Door interface {
 	// Enter says which node is to be called for a client. nil: the client is none of the relay's; its socket is the door's then.
-	Enter(client int, from netip.AddrPort) *Call
+	Enter(client int, from netip.AddrPort, now time.Time) *Call
 	// Room is asked first: above 0 there is none for the client, which was told and closed, and the next one is tried after that time.
 	Room(client int) time.Duration
 	// Stuck is called when no client could be taken in, and says how long to wait until the next one is tried.
@@ -28,6 +28,7 @@ type Call struct {
 
 	began, connected time.Duration
 	said             []byte // a greeting that is not complete
+	early            []byte // what the client has said, and the node was not told
 	introduced       bool
 }
 
@@ -55,13 +56,14 @@ type Progress struct {
 	Connected    bool
 	Introduced   bool // the opening was sent
 	Said         []byte
-	Err          error // of a connection that stood
+	Early        []byte // what the client has said already
+	Err          error  // of a connection that stood
 
 	ToConnect, ToGreet time.Duration
 }
 
 // Terms are those of a session that has begun, as of a Pair.
 type Terms struct {
-	Idle time.Duration
-	Done func(Result)
+	Idle  time.Duration
+	Owner Owner
 }

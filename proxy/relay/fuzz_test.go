@@ -59,7 +59,7 @@ func perform(t *testing.T, f form, script []byte, dress func(*Pair, *[2]end)) st
 		dress(&pair, &p.ends)
 	}
 	result := make(chan Result, 1)
-	pair.Done = func(r Result) { result <- r }
+	pair.Owner = ending(func(r Result) { result <- r })
 	s := f.Start(pair)
 	p.hear(0, pair.First)
 	for _, step := range script {

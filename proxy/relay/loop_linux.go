@@ -19,6 +19,7 @@ type loop struct {
 	set     *bare.Set
 	now     time.Duration
 	events  [256]unix.EpollEvent
+	found   int // events of this wait
 	scratch [chunk]byte
 	sealed  []byte // what TLS has written and emit is to send
 	gulp    *gulp  // nil: there was no bulk with TLS yet
@@ -90,9 +91,9 @@ func (l *loop) run() {
 
 // step waits for something to do and does it.
 func (l *loop) step() {
-	n := l.wait()
+	l.found = l.wait()
 	l.now = time.Since(base)
-	for i := range l.events[:n] {
+	for i := range l.events[:l.found] {
 		l.event(&l.events[i])
 	}
 	l.round()

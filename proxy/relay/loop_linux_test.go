@@ -42,8 +42,8 @@ func (b *bench) start(p Pair) (client, node *net.TCPConn, s *pair) {
 		client.Close()
 		node.Close()
 	})
-	if p.Done == nil {
-		p.Done = func(Result) {}
+	if p.Owner == nil {
+		p.Owner = ending(func(Result) {})
 	}
 	s = newPair(b.loop, c, n, p)
 	b.begin(s, p.First, p.Early)

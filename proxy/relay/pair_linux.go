@@ -11,7 +11,7 @@ import (
 // pair is a session on a loop. What is not atomic is the loop's.
 type pair struct {
 	loop         *loop
-	done         func(Result)
+	owner        Owner
 	call         *Call // nil: settled
 	client, node side
 	secured      *secured // nil: no TLS of ours
@@ -25,7 +25,7 @@ type pair struct {
 }
 
 func newPair(l *loop, client, node int, p Pair) *pair {
-	s := &pair{loop: l, done: p.Done, idle: p.Idle, half: -1, number: nobody}
+	s := &pair{loop: l, owner: p.Owner, idle: p.Idle, half: -1, number: nobody}
 	s.client.fd, s.node.fd = int32(client), int32(node)
 	now := stampNow(0)
 	s.client.last.Store(now)

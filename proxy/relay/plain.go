@@ -12,7 +12,7 @@ import (
 type plain struct {
 	up, down direction
 	idle     time.Duration
-	done     func(Result)
+	owner    Owner
 	end      atomic.Uint32 // an End; the first one stays
 	running  atomic.Int32  // directions
 	half     atomicStamp   // when a direction ended; not before running is 1
@@ -23,7 +23,7 @@ type plain struct {
 
 // startPlain takes the pair over and returns at once.
 func startPlain(kept *pipes, p Pair) *plain {
-	s := &plain{idle: p.Idle, done: p.Done}
+	s := &plain{idle: p.Idle, owner: p.Owner}
 	s.up.join(s, kept, p.Client, p.Node)
 	s.down.join(s, kept, p.Node, p.Client)
 	s.running.Store(2)
@@ -70,7 +70,7 @@ func (s *plain) ended(d *direction) {
 	}
 	s.up.src.Close()
 	s.down.src.Close()
-	s.done(Result{Up: s.up.moved.Load(), Down: s.down.moved.Load(), End: end, TLS: s.up.tls.Load()})
+	s.owner.Ended(Result{Up: s.up.moved.Load(), Down: s.down.moved.Load(), End: end, TLS: s.up.tls.Load()})
 }
 
 // watch arms the timer of the silence that is allowed, or arms it again for what is left of it. A timer that is set anew

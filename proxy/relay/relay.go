@@ -1,6 +1,6 @@
 // Package relay moves bytes between a client and a node once both ends are connected.
 //
-// An Engine starts Sessions, each of which owns a Pair of sockets until both are closed and then calls Done, once.
+// An Engine starts Sessions, each of which has a Pair of sockets until both are closed, and then tells its Owner.
 // A half-close is passed on as a half-close and a reset as a reset; silence of both sides beyond Idle ends the session.
 // What a drain must know of a session (who spoke last, whether a line ended, how long ago) is in its Facts.
 //
@@ -23,10 +23,16 @@ type Pair struct {
 	First        []byte        // what the node has said already; goes to the client before anything else
 	Early        []byte        // what the client has said already
 	Idle         time.Duration // 0: for ever
-	Done         func(Result)  // called once when both sockets are closed, from a thread that other sessions wait for: it never blocks
+	Owner        Owner
 
 	// TLS of ours over a socket; nil: none. The handshake is done, and what the tls.Conn stands on is a Carrier.
 	ClientTLS, NodeTLS *tls.Conn
+}
+
+// Owner is who a session is run for.
+type Owner interface {
+	// Ended is called once when both sockets are closed, from a thread that other sessions wait for: it never blocks.
+	Ended(Result)
 }
 
 // Carrier is what a tls.Conn stands on: a connection at first, and what Carry was given from then on.

@@ -42,6 +42,11 @@ func both(t *testing.T, test func(t *testing.T, f form)) {
 	t.Run("plain", func(t *testing.T) { test(t, new(plainForm)) })
 }
 
+// ending is an Owner that is a func.
+type ending func(Result)
+
+func (e ending) Ended(r Result) { e(r) }
+
 // rig is a relay between a client and a node.
 type rig struct {
 	t            testing.TB
@@ -55,7 +60,7 @@ func newRig(t testing.TB, e form, p Pair) *rig {
 	r := &rig{t: t, result: make(chan Result, 1)}
 	r.client, p.Client = connection(t)
 	r.node, p.Node = connection(t)
-	p.Done = func(result Result) { r.result <- result }
+	p.Owner = ending(func(result Result) { r.result <- result })
 	r.session = e.Start(p)
 	t.Cleanup(func() {
 		r.client.Close()
@@ -358,7 +363,7 @@ func testDescriptors(t *testing.T, f form) {
 		result := make(chan Result)
 		client, near := connectionBy(t, l)
 		node, far := connectionBy(t, l)
-		f.Start(Pair{Client: near, Node: far, Idle: time.Hour, Done: func(r Result) { result <- r }})
+		f.Start(Pair{Client: near, Node: far, Idle: time.Hour, Owner: ending(func(r Result) { result <- r })})
 		say(t, client, "x")
 		hear(t, node, "x")
 		client.Close()

@@ -148,7 +148,7 @@ func TestSecureBackPressure(t *testing.T) {
 	ends[0], p.Client = connection(t)
 	ends[1], p.Node = connection(t)
 	dress(t, &p, &ends, true, false, tls.VersionTLS13)
-	p.Done = func(r Result) { result <- r }
+	p.Owner = ending(func(r Result) { result <- r })
 	s := engine.Start(p)
 	content := noise[:4<<20]
 	go func() {
@@ -188,7 +188,7 @@ func TestSecureFirst(t *testing.T) {
 	ends[0], p.Client = connection(t)
 	ends[1], p.Node = connection(t)
 	dress(t, &p, &ends, true, true, tls.VersionTLS13)
-	p.Done = func(r Result) { result <- r }
+	p.Owner = ending(func(r Result) { result <- r })
 	io.WriteString(ends[0], "xNOOP\r\n")
 	if n, err := p.ClientTLS.Read(make([]byte, 1)); n != 1 { // its record is inside now, and no event will tell of it
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func (s *stress) run(t *testing.T, f form) int64 {
 		s.dress(&p, &ends)
 	}
 	result := make(chan Result, 1)
-	p.Done = func(r Result) { result <- r }
+	p.Owner = ending(func(r Result) { result <- r })
 	f.Start(p)
 	var moved [2]int64
 	var crew sync.WaitGroup
