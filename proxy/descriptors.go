@@ -47,10 +47,10 @@ var errKept = errors.New("those that are left are kept for probes, names and the
 // full tells a client under whose descriptor there is no room for a session. The caller closes it.
 func (s *Server) full(l *listener, client int) {
 	s.Metrics.pauses.Inc()
-	l.front.Load().overloaded(client)
 	s.reserve.mu.Lock()
-	defer s.reserve.mu.Unlock()
 	s.sayNoDescriptor(l, errKept)
+	s.reserve.mu.Unlock()
+	l.front.Load().overloaded(client)
 }
 
 // roomFor is false for a client that was told, and closed, because of its descriptor.
@@ -162,12 +162,12 @@ func (s *Server) turnAway(l *listener, fd int) {
 	unix.Close(c)
 }
 
-// overloaded tells a client on a bare descriptor to come later, and counts it.
+// overloaded counts a client on a bare descriptor and tells it to come later: whoever was told is counted.
 func (f *front) overloaded(fd int) {
-	sayBare(fd, f)
 	first := f.services[0]
 	first.metrics.started.Inc()
 	first.metrics.ended(endOverload)
+	sayBare(fd, f)
 }
 
 // partBare is for a client that has a session already.
