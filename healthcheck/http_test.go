@@ -139,6 +139,7 @@ func TestSharedRequest(t *testing.T) {
 	defer node.Close()
 	yaml := strings.ReplaceAll(`
 cluster: mail.example.org
+defaults: {check: {interval: 10m}}
 services: {jmap: {tls: none, port: PORT}, webdav: {tls: none, port: PORT, check: {fall: 1}}, http: {tls: none, port: PORT}}
 nodes: [{name: a, address: 127.0.0.1, services: [jmap, webdav, http]}]
 `, "PORT", node.URL[strings.LastIndexByte(node.URL, ':')+1:])
@@ -151,6 +152,7 @@ nodes: [{name: a, address: 127.0.0.1, services: [jmap, webdav, http]}]
 	if h := b.of("a", "http"); h.Capabilities[0] != "JMAP" {
 		t.Errorf("http: %+v", h)
 	}
+	node.Close() // waits for what is still asked
 	close(asked)
 	seen := make(map[string]int)
 	for what := range asked {
