@@ -8,9 +8,10 @@ import (
 	"unsafe"
 
 	"posthouse/config"
+	"posthouse/proxy/relay"
 )
 
-// TestQuick: which clients the loops let in. What is kept of such a session, once it has its node, is direct.
+// TestQuick: which clients the loops let in, where there are loops. What is kept of such a session, once it has its node, is direct.
 func TestQuick(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -37,8 +38,8 @@ func TestQuick(t *testing.T) {
 				c.hear(greeting)
 			}
 			eventually(t, "the session has a node", func() bool { return len(r.server.live.relayed()) == 1 })
-			if quick := r.lent(); quick != row.quick {
-				t.Errorf("quick = %v, want %v", quick, row.quick)
+			if quick, want := r.lent(), row.quick && relay.Loops() > 0; quick != want {
+				t.Errorf("quick = %v, want %v", quick, want)
 			}
 			if s := r.server.live.relayed()[0]; s.attempts != 1 || (s.approach == direct) != row.quick {
 				t.Errorf("%d attempts, and the approach is kept: %v, want %v", s.attempts, s.approach != direct, !row.quick)
@@ -83,6 +84,9 @@ var walking bool
 
 // TestWalking runs every case of the session tests again without the quick way, which the loops of the relay go.
 func TestWalking(t *testing.T) {
+	if relay.Loops() == 0 {
+		t.Skip("without loops each test has gone this way by itself")
+	}
 	walking = true
 	defer func() { walking = false }()
 	for name, test := range map[string]func(*testing.T){

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthouse/config"
+	"posthouse/proxy/relay"
 )
 
 // mailRig is a rig with one service whose clients' TLS ends here.
@@ -57,7 +58,12 @@ type form string
 
 func eachForm(t *testing.T, test func(*testing.T, form)) {
 	for _, f := range []form{"relay", "tunnel"} {
-		t.Run(string(f), func(t *testing.T) { test(t, f) })
+		t.Run(string(f), func(t *testing.T) {
+			if f == "relay" && relay.Loops() == 0 {
+				t.Skip("without loops tunnels move these sessions")
+			}
+			test(t, f)
+		})
 	}
 }
 

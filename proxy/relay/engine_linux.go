@@ -9,8 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loops is one for each processor that the affinity mask and the limits of the control group leave us, as the program found them.
-var loops = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+// loops is one for each processor that the affinity mask and the limits of the control group leave us, as the program found them; none in
+// a build without them.
+var loops = countLoops()
+
+func countLoops() int {
+	if plainOnly {
+		return 0
+	}
+	return min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+}
 
 // Loops is how many threads an Engine takes for itself. With GOMAXPROCS above that they wait for the next event for some milliseconds
 // without giving their processor back to Go's scheduler, which halves what a lonely session costs.
@@ -62,9 +70,6 @@ func (e *Engine) idlest() *loop {
 }
 
 func (e *Engine) open() {
-	if plainOnly {
-		return
-	}
 	lend := runtime.GOMAXPROCS(0) <= loops
 	for range loops {
 		l, err := newLoop(lend, e.KeepAlive)
