@@ -45,6 +45,7 @@ func (g *guest) Back(p Progress) { g.back <- p }
 // letIn gives a loop a client that is there already, with words, and calls a node for it.
 func letIn(t *testing.T, words string, call Call) (*guest, *net.TCPConn) {
 	t.Helper()
+	needsLoops(t)
 	entry := listen(t)
 	client, err := net.DialTCP("tcp4", nil, entry.Addr().(*net.TCPAddr))
 	if err != nil {

@@ -8,9 +8,7 @@ import (
 
 // Of bulk a whole turn is read at once, but no more than the other side takes.
 func TestSpace(t *testing.T) {
-	if plainOnly {
-		t.Skip("no loops in this build")
-	}
+	needsLoops(t)
 	far, near := connection(t)
 	defer far.Close()
 	to := sideOf(t, near)

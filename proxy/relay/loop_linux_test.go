@@ -11,6 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// needsLoops ends a test of what a build without loops does not do.
+func needsLoops(t testing.TB) {
+	t.Helper()
+	if Loops() == 0 {
+		t.Skip("no loops in this build")
+	}
+}
+
 // bench is a loop that the test steps through by hand.
 type bench struct {
 	*loop
