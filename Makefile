@@ -5,14 +5,16 @@ RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 VET     := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VULN    := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: man build test unit race e2e fuzz bench bench-dns bench-http bench-session lint
+.PHONY: man build test unit race plain elsewhere e2e fuzz bench bench-dns bench-http bench-session lint
 
 build: # a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o posthouse ./cmd/posthouse
 
-test: # vet, unit tests with the race detector, testscripts, and the binary against real servers
+test: # vet, unit tests with the race detector and without the relay's loops, testscripts, and the binary against real servers
 	$(GO) vet ./...
+	$(MAKE) elsewhere
 	$(MAKE) race
+	$(MAKE) plain
 	$(MAKE) e2e
 
 unit: # the quick ones, without the race detector
@@ -20,6 +22,13 @@ unit: # the quick ones, without the race detector
 
 race:
 	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v /e2e)
+
+plain: # sessions in the form that systems without loops have; what is HTTP here is the same in both
+	$(GO) test -tags plainrelay -skip 'HTTP|TestHandshakeTime' ./proxy ./proxy/relay
+
+elsewhere: # what must build, tests too, where it is not tested; nobody runs it, so the compiler may be quick
+	GOOS=darwin GOARCH=arm64 $(GO) vet -gcflags='all=-N -l' ./...
+	GOOS=linux GOARCH=arm64 $(GO) vet -gcflags='all=-N -l' ./proxy/... ./geodns/... ./bare
 
 e2e: # installs Dovecot, Postfix and the clients with apt where it may; skips plainly where not
 	-sh -c 'command -v bash >/dev/null && bash e2e/servers install'
