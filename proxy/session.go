@@ -318,13 +318,13 @@ func (s *session) Ended(r relay.Result) {
 	s.server.clerk.add(s, r)
 }
 
-func (s *session) conclude(r relay.Result, now time.Time) {
+func (s *session) conclude(r relay.Result, at time.Time) {
 	why := s.ended(r.End)
 	if s.refused && why != endCut && why != endDrained && why != endKilled {
 		why = endRefused
 	}
 	s.later = r.TLS && s.tlsVersion == ""
-	s.logAt(now, why, s.passed+r.Up, r.Down)
+	s.logAt(at, why, s.passed+r.Up, r.Down)
 	s.finish()
 }
 

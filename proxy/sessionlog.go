@@ -25,7 +25,8 @@ import (
 //	end       why it ended (see end)
 func (s *session) log(why end, up, down int64) { s.logAt(time.Now(), why, up, down) }
 
-func (s *session) logAt(now time.Time, why end, up, down int64) {
+// logAt is log for a session that ended a while ago: the time of its line is that of its end.
+func (s *session) logAt(at time.Time, why end, up, down int64) {
 	m := s.service.metrics
 	m.ended(why)
 	m.up.Add(float64(up))
@@ -53,7 +54,7 @@ func (s *session) logAt(now time.Time, why end, up, down int64) {
 	line.ms("walk_ms", s.took.walk.duration())
 	line.ms("connect_ms", s.took.connect.duration())
 	line.ms("greeting_ms", s.took.greeting.duration())
-	line.ms("total_ms", s.age(now))
+	line.ms("total_ms", s.age(at))
 	if s.attempts > 0 {
 		line.add(slog.Int("tries", int(s.attempts)))
 	}
@@ -63,7 +64,7 @@ func (s *session) logAt(now time.Time, why end, up, down int64) {
 	line.text("failed", s.failed)
 	line.tls(s)
 	line.text("end", why.String())
-	line.log(s.server.Log, now, level, "session")
+	line.log(s.server.Log, at, level, "session")
 }
 
 // logLevel is that of the line at the end.
