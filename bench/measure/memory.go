@@ -6,12 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // PSS is the memory of processes in bytes: resident pages, those that they share with each other counted once.
@@ -67,12 +63,12 @@ func KernelMemory() (int64, error) {
 		}
 		sum += kib << 10
 	}
-	buffers, err := SocketBuffers()
+	buffers, err := socketBuffers()
 	return sum + buffers, err
 }
 
-// SocketBuffers is what is in the buffers of all TCP sockets of the machine, in bytes of memory.
-func SocketBuffers() (int64, error) {
+// socketBuffers is what is in the buffers of all TCP sockets of the machine, in bytes of memory.
+func socketBuffers() (int64, error) {
 	pages, err := sockets(" mem")
 	return pages * int64(os.Getpagesize()), err
 }
@@ -108,44 +104,6 @@ func sockets(name string) (int64, error) {
 		return 0, fmt.Errorf("/proc/net/sockstat has no%s", name)
 	}
 	return n, nil
-}
-
-// PipeBytes is what is in the pipes of processes: no slab has it, and no socket.
-func PipeBytes(pids []int) (int64, error) {
-	var sum int64
-	for _, pid := range pids {
-		dir := fmt.Sprintf("/proc/%d/fd", pid)
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			return 0, err
-		}
-		seen := map[string]bool{} // a pipe has two ends
-		for _, f := range files {
-			path := filepath.Join(dir, f.Name())
-			name, _ := os.Readlink(path)
-			if !strings.HasPrefix(name, "pipe:") || seen[name] {
-				continue
-			}
-			seen[name] = true
-			n, err := queued(path)
-			if err != nil {
-				return 0, fmt.Errorf("%s: %w", path, err)
-			}
-			sum += n
-		}
-	}
-	return sum, nil
-}
-
-// queued is how much can be read from a pipe.
-func queued(path string) (int64, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-	return int64(n), err
 }
 
 // field is the number behind the first occurrence of a name.

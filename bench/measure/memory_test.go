@@ -7,27 +7,6 @@ import (
 	"testing"
 )
 
-func TestPipeBytes(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	before, err := PipeBytes([]int{os.Getpid()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const size = 12_345
-	if _, err := w.Write(make([]byte, size)); err != nil {
-		t.Fatal(err)
-	}
-	after, err := PipeBytes([]int{os.Getpid()})
-	if err != nil || after-before != size {
-		t.Errorf("%d bytes more, %v; want %d", after-before, err, size)
-	}
-}
-
 func TestMemoryIsKnown(t *testing.T) {
 	pss, err := PSS([]int{os.Getpid()})
 	if err != nil || pss < 1<<20 {
@@ -39,9 +18,9 @@ func TestMemoryIsKnown(t *testing.T) {
 	if waits, err := TimeWaits(); err != nil || waits < 0 {
 		t.Errorf("TimeWaits = %d, %v", waits, err)
 	}
-	sockets, err := SocketBuffers()
+	sockets, err := socketBuffers()
 	if err != nil || sockets < 0 {
-		t.Errorf("SocketBuffers = %d, %v", sockets, err)
+		t.Errorf("socketBuffers = %d, %v", sockets, err)
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("the kernel's memory is for root to see")

@@ -131,6 +131,7 @@ func (c *client) take(p []byte) error {
 			return err
 		}
 		c.load.Moved(float64(len(p)) / gigabyte)
+		c.deaf = c.deaf || c.load.work.fast > 0 && c.moved() >= c.load.work.fast
 	}
 	if len(c.want) > 0 || c.down.left > 0 {
 		return nil

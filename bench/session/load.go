@@ -19,6 +19,7 @@ type work struct {
 	clients int         // at a time
 	each    bool        // a new session each
 	idle    int         // sessions beside them on which nothing happens
+	fast    int         // bytes of bulk after which a client reads no more; 0: it goes on
 	tls     *tls.Config // nil: plain
 	scale   float64     // from seconds of CPU to the line's unit
 }

@@ -14,47 +14,44 @@ const (
 	stalledReaders = 8
 	stalledSize    = 1_000_000_000
 	stalledGet     = 64 << 20 // bytes each that they read in the end, to see that all is as it was
+	stalledFast    = 64 << 20 // that they read before they stall
 	stallTime      = 20 * time.Second
 )
 
-// stalled is the memory of clients that want much and read nothing, of a server that has done nothing else.
-func (b *bench) stalled(p *server) (m beside.Memory, err error) {
-	l := b.newLoad(p, &work{verb: write, size: stalledSize, clients: stalledReaders})
+// stalled is the memory of clients that want much, read so much of it and then nothing, of a server that has done nothing else.
+func (b *bench) stalled(p *server, fast int) (bytes int64, err error) {
+	l := b.newLoad(p, &work{verb: write, size: stalledSize, clients: stalledReaders, fast: fast})
 	if err := l.run(time.Now().Add(b.settle / 2)); err != nil {
-		return m, err
+		return 0, err
 	}
 	before, err := heldBytes(p)
 	if err != nil {
-		return m, err
+		return 0, err
 	}
 	for i := range stalledReaders {
 		if err := l.open(); err != nil {
-			return m, err
+			return 0, err
 		}
-		l.clients[i].deaf = true
+		l.clients[i].deaf = fast == 0
 	}
 	if err := l.stuck(); err != nil {
-		return m, err
+		return 0, err
 	}
 	after, err := heldBytes(p)
 	if err != nil {
-		return m, err
+		return 0, err
 	}
-	return after.Less(before), l.wake()
+	return after - before, l.wake(fast + stalledGet)
 }
 
-// heldBytes is what a server holds, and all sockets and its pipes. Slabs are left out: eight sessions have few, and the rest of the
-// machine moves them by more.
-func heldBytes(p *server) (m beside.Memory, err error) {
-	if m, err = p.Memory(); err != nil {
-		return m, err
+// heldBytes is what the processes of a server hold, and its sockets and pipes. Slabs are left out: eight sessions have few, and the rest
+// of the machine moves them by more. What waits at the node and at the reader is not the server's.
+func heldBytes(p *server) (bytes int64, err error) {
+	if bytes, err = measure.PSS(p.PIDs()); err != nil {
+		return 0, err
 	}
-	if m.Kernel, err = measure.SocketBuffers(); err != nil || p.Direct() {
-		return m, err
-	}
-	pipes, err := measure.PipeBytes(p.PIDs())
-	m.Kernel += pipes
-	return m, err
+	queues, err := measure.Queues(p.PIDs())
+	return bytes + queues, err
 }
 
 // stuck waits until the nodes have not got a byte off for a while.
@@ -74,15 +71,16 @@ func (l *load) stuck() error {
 	return nil
 }
 
-// wake lets them read, and leave before the end.
-func (l *load) wake() error {
+// wake lets them read until they have got so much, and leave before the end.
+func (l *load) wake(most int) error {
+	l.work.fast = 0
 	for _, c := range l.clients {
 		c.deaf = false
 		c.Ready(0)
 	}
 	err := l.until(stallTime, func() bool {
 		for _, c := range l.clients {
-			if c.moved() < stalledGet {
+			if c.moved() < most {
 				return false
 			}
 			c.deaf = true
@@ -90,7 +88,7 @@ func (l *load) wake() error {
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("readers that read again, %v bytes of %d so far: %w", l.moved(), stalledGet, err)
+		return fmt.Errorf("readers that read again, %v bytes of %d so far: %w", l.moved(), most, err)
 	}
 	for _, c := range l.clients {
 		c.leave()
@@ -108,19 +106,14 @@ func (l *load) moved() (each []int) {
 	return each
 }
 
-// stalledRow is about what the server needs beyond the sockets of clients and nodes.
-func (b *bench) stalledRow() *row {
-	var direct beside.Memory
+// stalledRow is about what the server needs for readers that stall, at once or after some bytes.
+func (b *bench) stalledRow(name string, fast int) *row {
 	return &row{
-		Lines: []beside.Line{{Name: "8 stalled readers of 1 GB each, process, sockets and pipes", Unit: "MiB", Goal: beside.Goal{Ratio: 1.0, To: haproxy}}},
+		Lines: []beside.Line{{Name: name + ", process, sockets and pipes", Unit: "MiB", Goal: beside.Goal{Ratio: 1.0, To: haproxy}}},
 		Fresh: true,
-		Before: func() (err error) {
-			direct, err = b.stalled(beside.Direct[variant](b.node.addresses(manners{}, 1)[0]))
-			return err
-		},
 		Run: func(p *server) ([]beside.Sample, error) {
-			m, err := b.stalled(p)
-			return []beside.Sample{{Cost: float64(m.Process+m.Kernel-direct.Kernel) / (1 << 20)}}, err
+			bytes, err := b.stalled(p, fast)
+			return []beside.Sample{{Cost: float64(bytes) / (1 << 20)}}, err
 		},
 	}
 }
