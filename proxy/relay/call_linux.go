@@ -17,12 +17,12 @@ import (
 func (l *loop) call(client int, c *Call) {
 	p := &pair{loop: l, call: c, half: -1, number: nobody}
 	p.client.fd = int32(client)
-	words := l.words(p)
 	c.began = l.now
-	node, errno := dial(c, len(words) > 0)
+	node, errno := socket(c)
+	words := l.words(p) // as late as possible: a client that speaks first may just be about to
 	if errno == 0 {
 		p.node.fd, p.node.state = int32(node), nagle|mortal|full // full: not connected yet
-		errno = l.tell(p, words)
+		errno = l.dial(p, words)
 	}
 	if errno != 0 {
 		c.keep(words)
@@ -58,6 +58,22 @@ func (l *loop) words(p *pair) []byte {
 	return l.scratch[:opening+early]
 }
 
+// dial begins a connection. If words follow, they carry the acknowledgement of the node's SYN. There is no socket any more if it fails.
+func (l *loop) dial(p *pair, words []byte) syscall.Errno {
+	if len(words) > 0 {
+		holdAck(int(p.node.fd))
+	}
+	errno := connect(int(p.node.fd), p.call.Node)
+	if errno == 0 || errno == unix.EINPROGRESS {
+		errno = l.tell(p, words)
+	}
+	if errno != 0 {
+		bare.Close(int(p.node.fd))
+		p.node.fd = 0
+	}
+	return errno
+}
+
 // tell gives a node its first words if it has accepted already, as near ones have: that saves an event. An error says that it has refused.
 func (l *loop) tell(p *pair, words []byte) syscall.Errno {
 	if len(words) == 0 || !p.call.Greets && len(words) == len(p.call.Opening) {
@@ -67,13 +83,10 @@ func (l *loop) tell(p *pair, words []byte) syscall.Errno {
 	switch {
 	case temporary(errno):
 		return 0
-	case errno == 0 && n < len(words):
-		errno = unix.ENOBUFS // a new socket has room for more than that
-		fallthrough
 	case errno != 0:
-		bare.Close(int(p.node.fd))
-		p.node.fd = 0
 		return errno
+	case n < len(words): // a new socket has room for more than that
+		return unix.ENOBUFS
 	}
 	p.node.unset(full)
 	p.node.set(spoken)
@@ -108,8 +121,8 @@ func (l *loop) unwatched(p *pair) {
 	l.finish(p)
 }
 
-// dial begins a connection. If words follow at once they can carry the acknowledgement of the node's SYN, which is not sent by itself then.
-func dial(c *Call, words bool) (int, syscall.Errno) {
+// socket is one for the call, with its source.
+func socket(c *Call) (int, syscall.Errno) {
 	family := unix.AF_INET
 	if c.Node.Addr().Is6() {
 		family = unix.AF_INET6
@@ -120,20 +133,10 @@ func dial(c *Call, words bool) (int, syscall.Errno) {
 	}
 	if c.Source.IsValid() {
 		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // the port is chosen when the destination is known
-		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(c.Source, 0)))
-	}
-	if words {
-		holdAck(fd)
-	}
-	errno := syscall.Errno(0)
-	if err == nil {
-		errno = connect(fd, c.Node)
-	} else {
-		errno = err.(syscall.Errno)
-	}
-	if errno != 0 && errno != unix.EINPROGRESS {
-		unix.Close(fd)
-		return 0, errno
+		if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(c.Source, 0))); err != nil {
+			unix.Close(fd)
+			return 0, err.(syscall.Errno)
+		}
 	}
 	return fd, 0
 }
