@@ -89,7 +89,8 @@ func exhausted(err error) bool {
 
 // reserve is a descriptor that is given up to tell a client that there are none: it would wait in the queue otherwise.
 type reserve struct {
-	spent atomic.Bool // file is nil, because somebody else was quicker to take the descriptor
+	spent atomic.Bool   // file is nil, because somebody else was quicker to take the descriptor
+	sheds atomic.Uint32 // that are over
 
 	mu   sync.Mutex // guards the following
 	file *os.File
@@ -137,10 +138,17 @@ func (s *Server) sayNoDescriptor(l *listener, why error) {
 	}
 }
 
+// shed tells a client that there is no descriptor. Who had to wait here for another thread has nothing to do: that one has told the client for
+// which both were woken, and the next one may find descriptors.
 func (s *Server) shed(l *listener, fd int, why error) {
 	r := &s.reserve
+	before := r.sheds.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.sheds.Load() != before {
+		return
+	}
+	defer r.sheds.Add(1)
 	s.sayNoDescriptor(l, why)
 	if r.open(); r.file == nil {
 		return

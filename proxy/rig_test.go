@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,8 +54,12 @@ func newNode(t testing.TB, s script) *node {
 	running.Go(func() {
 		for {
 			c, err := l.AcceptTCP()
-			if err != nil {
+			switch {
+			case errors.Is(err, net.ErrClosed):
 				return
+			case err != nil: // some tests take all descriptors
+				time.Sleep(time.Millisecond)
+				continue
 			}
 			n.mu.Lock()
 			n.conns++
