@@ -87,6 +87,24 @@ func bareOf(l *net.TCPListener) (fd int, err error) {
 
 func addressOf(l *net.TCPListener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
 
+// refusing is an address where nobody listens, and nobody else can.
+func refusing(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(at.(*unix.SockaddrInet4).Port))
+}
+
 func accept(t *testing.T, l *net.TCPListener) *net.TCPConn {
 	t.Helper()
 	l.SetDeadline(time.Now().Add(patience))
@@ -154,8 +172,6 @@ func TestOpeningBeforeGreeting(t *testing.T) {
 
 // Nothing that the client has said is lost with the node that should have heard it.
 func TestFirstWordsComeBack(t *testing.T) {
-	closed := listen(t)
-	closed.Close()
 	deaf := listen(t) // its queue is full, so that a SYN has no answer
 	defer deaf.Close()
 	raw, err := deaf.SyscallConn()
@@ -171,11 +187,11 @@ func TestFirstWordsComeBack(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		node *net.TCPListener
+		node netip.AddrPort
 		open bool
-	}{{"refused", closed, false}, {"no answer", deaf, true}} {
+	}{{"refused", refusing(t), false}, {"no answer", addressOf(deaf), true}} {
 		t.Run(row.name, func(t *testing.T) {
-			g, _ := letIn(t, "a1 NOOP\r\n", Call{Node: addressOf(row.node), Opening: []byte("PROXY\r\n"), Patience: wheelTick})
+			g, _ := letIn(t, "a1 NOOP\r\n", Call{Node: row.node, Opening: []byte("PROXY\r\n"), Patience: wheelTick})
 			p := receive(t, g.back)
 			if string(p.Early) != "a1 NOOP\r\n" || p.Connected || p.Introduced || (p.Node != 0) != row.open {
 				t.Errorf("%q, %+v", p.Early, p)
