@@ -8,7 +8,7 @@ import (
 // Door is who decides about the clients that the loops take in at a listening socket. Its methods are called on the threads of loops: they
 // never block.
 type Door interface {
-	// Enter says which node is to be called for a client. nil: the client is none of the relay's; its socket is the door's then.
+	// Enter says which node is to be called for a client that has come now. nil: the client is none of the relay's; its socket is the door's then.
 	Enter(client int, from netip.AddrPort, now time.Time) *Call
 	// Room is asked first: above 0 there is none for the client, which was told and closed, and the next one is tried after that time.
 	Room(client int) time.Duration
