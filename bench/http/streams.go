@@ -45,7 +45,7 @@ func (b *bench) streamsRow(prefix string, v variant, config *tls.Config) *row {
 // quiet waits until what rows before have left behind is gone.
 func (b *bench) quiet() error {
 	defer b.loop.Serve()()
-	return measure.AwaitTimeWaits(int64(b.streams) / 8)
+	return measure.AwaitTimeWaits(int64(b.streams) / 4)
 }
 
 // openAtATime streams: a storm would measure buffers for handshakes.

@@ -101,10 +101,11 @@ func (b *bench) idle(p *server, w *work, sessions int) (m beside.Memory, err err
 	return after.Less(before), l.release()
 }
 
-// quiet waits until what rows before have left behind is gone.
+// quiet waits until what rows before have left behind is gone. The probes of the servers leave some all the time: of 1,500 each 300 more or less
+// in the second measurement are 10 bytes a session.
 func (b *bench) quiet() error {
 	defer b.loop.Serve()()
-	return measure.AwaitTimeWaits(int64(b.sessions) / 8)
+	return measure.AwaitTimeWaits(int64(b.sessions) / 4)
 }
 
 // idleRow measures the memory of idle sessions: two lines of the table.
