@@ -10,37 +10,30 @@ import (
 // unless bytes wait before it: a client may send all that it has to say, shut its side down and wait for the answers.
 // patient is for protocols in which a client may have nothing to say at all.
 func gone(c *net.TCPConn, patient bool) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return true
-	}
-	left := false
-	err = raw.Control(func(fd uintptr) {
-		ask := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		if n, err := unix.Poll(ask, 0); err != nil || n == 0 {
-			return
+	return hungUp(c, func(fd int, events int16) bool {
+		if events&(unix.POLLERR|unix.POLLHUP) != 0 {
+			return true
 		}
-		if ask[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
-			left = true
-			return
-		}
-		waiting, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
-		left = !patient && err == nil && waiting == 0
+		waiting, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+		return !patient && err == nil && waiting == 0
 	})
-	return left || err != nil
 }
 
 // leftReading says whether a client that only reads has left: it has shut down or reset its side.
 func leftReading(c *net.TCPConn) bool {
+	return hungUp(c, func(int, int16) bool { return true })
+}
+
+// hungUp asks left about a client whose input has ended. A client that cannot be asked about has left.
+func hungUp(c *net.TCPConn, left func(fd int, events int16) bool) (gone bool) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return true
 	}
-	left := false
 	err = raw.Control(func(fd uintptr) {
 		ask := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		n, err := unix.Poll(ask, 0)
-		left = err == nil && n > 0 && ask[0].Revents&(unix.POLLRDHUP|unix.POLLERR|unix.POLLHUP) != 0
+		gone = err == nil && n > 0 && left(int(fd), ask[0].Revents)
 	})
-	return left || err != nil
+	return gone || err != nil
 }

@@ -73,8 +73,8 @@ func socketBuffers() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// TimeWaits is how many connections that are over the kernel still remembers (RFC 9293, 3.6.1): an object or two each, until a minute later.
-func TimeWaits() (int64, error) { return sockets(" tw") }
+// timeWaits is how many connections that are over the kernel still remembers (RFC 9293, 3.6.1): an object or two each, until a minute later.
+func timeWaits() (int64, error) { return sockets(" tw") }
 
 // timeWaitTime is longer than the kernel remembers any: TCP_TIMEWAIT_LEN is 60 s.
 const timeWaitTime = 65 * time.Second
@@ -83,7 +83,7 @@ const timeWaitTime = 65 * time.Second
 // with them, while something else is measured.
 func AwaitTimeWaits(most int64) error {
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		n, err := TimeWaits()
+		n, err := timeWaits()
 		if err != nil || n <= most {
 			return err
 		}

@@ -15,7 +15,7 @@ func TestMemoryIsKnown(t *testing.T) {
 	if peak, err := Peak([]int{os.Getpid()}); err != nil || peak < pss {
 		t.Errorf("Peak = %d, %v; PSS is %d", peak, err, pss)
 	}
-	if waits, err := TimeWaits(); err != nil || waits < 0 {
+	if waits, err := timeWaits(); err != nil || waits < 0 {
 		t.Errorf("TimeWaits = %d, %v", waits, err)
 	}
 	sockets, err := socketBuffers()

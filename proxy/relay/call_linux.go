@@ -31,14 +31,15 @@ func (l *loop) call(client int, c *Call) {
 	}
 	l.number(p)
 	events := uint32(inputs)
-	if p.node.is(full) {
+	switch early := words[len(c.Opening):]; {
+	case p.node.is(full):
 		c.keep(words)
 		p.node.set(asked)
 		events |= unix.EPOLLOUT
-	}
-	if early := words[len(c.Opening):]; c.connected == 0 || c.Greets {
+		fallthrough
+	case c.Greets:
 		l.wheel.set(p.number, c.began+c.Patience)
-	} else {
+	default:
 		l.settle(p) // the call is the caller's again
 		l.count(p, early)
 	}
@@ -74,7 +75,8 @@ func (l *loop) dial(p *pair, words []byte) syscall.Errno {
 	return errno
 }
 
-// tell gives a node its first words if it has accepted already, as near ones have: that saves an event. An error says that it has refused.
+// tell gives a node its first words if it has accepted already, as near ones have: that saves an event. An opening alone waits for the event,
+// to go in one segment with what the client says by then. An error says that the node has refused.
 func (l *loop) tell(p *pair, words []byte) syscall.Errno {
 	if len(words) == 0 || !p.call.Greets && len(words) == len(p.call.Opening) {
 		return 0
@@ -290,8 +292,11 @@ func (l *loop) settle(p *pair) {
 	p.node.last.Store(l.stamp(0))
 	terms := p.call.Caller.Settled(p, l.progress(p, nil))
 	p.call, p.idle, p.owner = nil, terms.Idle, terms.Owner
-	l.wheel.set(p.number, l.now+keepAliveAfter)
-	l.arm(p)
+	if p.idle > 0 {
+		l.arm(p) // which comes up by then as well: a turn of the wheel is little more than keepAliveAfter
+	} else {
+		l.wheel.set(p.number, l.now+keepAliveAfter)
+	}
 }
 
 // giveBack lets go of a call and its sockets.

@@ -21,12 +21,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte{0x29, 3, 0, 0x38, 4})                // the node ends, the client goes on and resets
 	f.Add([]byte{0x11, 0x10, 6})                      // closed by us
 	f.Add([]byte{0x31, 0x30, 7, 2})                   // both at once
-	engine := new(Engine)
-	kept := new(plainForm)
-	f.Cleanup(func() {
-		engine.Close()
-		kept.Close()
-	})
+	engine, kept := forms(f)
 	f.Fuzz(func(t *testing.T, script []byte) {
 		script = script[:min(len(script), 12)]
 		want := perform(t, kept, script, nil)
@@ -34,6 +29,16 @@ func FuzzSession(f *testing.F) {
 			t.Errorf("script %x\nengine:\n%splain:\n%s", script, got, want)
 		}
 	})
+}
+
+// forms are both of them, for as long as the test runs.
+func forms(t testing.TB) (*Engine, *plainForm) {
+	engine, kept := new(Engine), new(plainForm)
+	t.Cleanup(func() {
+		engine.Close()
+		kept.Close()
+	})
+	return engine, kept
 }
 
 // sizes are of a line, of less and more than a chunk, and of what is spliced.

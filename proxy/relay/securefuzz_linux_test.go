@@ -13,12 +13,7 @@ func FuzzSecure(f *testing.F) {
 		f.Add([]byte{i, 0x31, 0x11, 6})                // closed by us
 		f.Add([]byte{i, 0x21, 0x21, 0x21, 0x3f, 2})    // both at once, of bulk; one end does not hear before it was heard
 	}
-	engine := new(Engine)
-	kept := new(plainForm)
-	f.Cleanup(func() {
-		engine.Close()
-		kept.Close()
-	})
+	engine, kept := forms(f)
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) == 0 {
 			return
