@@ -215,6 +215,8 @@ func playLine(raw, c net.Conn, in *bufio.Reader, line string) (done bool, err er
 		if said, err = in.ReadString('\n'); err == nil && !strings.HasPrefix(said, text) {
 			err = fmt.Errorf("heard %q, want %q", said, text)
 		}
+	case "PAUSE": // a slow node, which says one thing in two segments
+		time.Sleep(20 * time.Millisecond)
 	case "V1", "V2": // taken already
 	case "hangup", "hangup-raw":
 		return true, raw.Close()

@@ -40,17 +40,18 @@ func (d *dialogue) pop3() *failure {
 }
 
 // withoutCapabilities tells a server that has no CAPA, which it need not have (RFC 2449, 2), from one that took our
-// PROXY header for a command: that one has more to say than one answer to QUIT.
+// PROXY header for a command: that one has more to say than one answer to QUIT, at once or a little later.
 func (d *dialogue) withoutCapabilities(reply wire.POP3Reply) *failure {
 	var quit wire.POP3Reply
-	err := d.leave("QUIT", func() (err error) {
-		quit, err = wire.ReadPOP3Reply(&d.lines)
-		if err == nil && len(d.lines.Buffered()) > 0 {
-			err = wire.ErrSyntax
+	more := false
+	err := d.leaveAsking("QUIT", func() (err error) {
+		if quit, err = wire.ReadPOP3Reply(&d.lines); err == nil {
+			_, late := d.lines.ReadLine()
+			more = late == nil
 		}
 		return err
 	})
-	if doubt := d.headerDoubt(); doubt != "" && (err != nil && err != io.EOF || !quit.OK) {
+	if doubt := d.headerDoubt(); doubt != "" && (err != nil && err != io.EOF || err == nil && !quit.OK || more) {
 		return failed("answers CAPA with -ERR %s%s", reply.Text, doubt)
 	}
 	return nil

@@ -205,10 +205,33 @@ func (d *dialogue) leave(command string, reply func() error) error {
 	if err := reply(); err != nil {
 		return err
 	}
+	d.drain()
+	return nil
+}
+
+// leaveAsking is leave where what the node answers decides whether it is good. It has the probe's whole time for that
+// if it may have taken our PROXY header for a command.
+func (d *dialogue) leaveAsking(command string, reply func() error) error {
+	if d.headerDoubt() == "" {
+		return d.leave(command, reply)
+	}
+	if err := d.say(command); err != nil {
+		return err
+	}
+	if err := reply(); err != nil {
+		return err
+	}
+	d.raw.SetDeadline(d.lingerUntil())
+	d.drain()
+	return nil
+}
+
+// drain reads to the end of the connection, or of its time.
+func (d *dialogue) drain() {
 	var rest [64]byte
 	for {
 		if _, err := d.Read(rest[:]); err != nil {
-			return nil
+			return
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (d *dialogue) sieve() *failure {
 		return f
 	}
 	var reply wire.SieveReply
-	err = d.leave("LOGOUT", func() (err error) {
+	err = d.leaveAsking("LOGOUT", func() (err error) {
 		reply, err = wire.ReadSieveReply(&d.lines)
 		return err
 	})
