@@ -70,7 +70,7 @@ func (f *httpFraming) framed() error {
 // NextListed takes the first element off a comma-separated list (RFC 9110, 5.6.1); it may be empty.
 func NextListed(list []byte) (element, rest []byte) {
 	element, rest, _ = bytes.Cut(list, []byte{','})
-	return bytes.Trim(element, " \t"), rest
+	return TrimBlanks(element), rest
 }
 
 // HopByHop says whether a field is for one connection alone, named by Connection or not (RFC 9110, 7.6.1).
@@ -87,6 +87,3 @@ func HopByHop(name []byte) bool {
 	}
 	return false
 }
-
-// EqualFold compares with a word in lower-case ASCII.
-func EqualFold(b []byte, lower string) bool { return equalFold(b, lower) }

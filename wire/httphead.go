@@ -110,8 +110,10 @@ func (h *RequestHead) field(name, value []byte) error {
 func (h *RequestHead) host(value []byte) error {
 	h.hosts++
 	h.Host = present(value)
-	if bytes.ContainsAny(value, " \t,/@") {
-		return headError("Host is not a host")
+	for _, c := range value {
+		if isBlank(c) || c == ',' || c == '/' || c == '@' {
+			return headError("Host is not a host")
+		}
 	}
 	return nil
 }
@@ -134,7 +136,7 @@ func present(value []byte) []byte {
 
 var empty = []byte{}
 
-// headLine takes one line without its CRLF. A CR or LF anywhere else is an error, so is a missing line end.
+// headLine takes one line without its CRLF. A CR before that is left to who looks at every byte of the line, as all do.
 func headLine(b []byte) (line, rest []byte, err error) {
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -143,11 +145,7 @@ func headLine(b []byte) (line, rest []byte, err error) {
 	if end == 0 || b[end-1] != '\r' {
 		return nil, nil, headError("a bare line feed")
 	}
-	line = b[:end-1]
-	if bytes.IndexByte(line, '\r') >= 0 {
-		return nil, nil, headError("a bare carriage return")
-	}
-	return line, b[end+1:], nil
+	return b[:end-1], b[end+1:], nil
 }
 
 // requestLine wants method SP target SP version (RFC 9112, 3), with single spaces.
@@ -183,66 +181,24 @@ func httpVersion(version []byte) (http10 bool, err error) {
 
 // splitField wants name ":" OWS value OWS (RFC 9112, 5): no space before the colon, no folding.
 func splitField(line []byte) (name, value []byte, err error) {
-	if line[0] == ' ' || line[0] == '\t' {
+	if isBlank(line[0]) {
 		return nil, nil, headError("a folded line")
 	}
-	name, value, ok := bytes.Cut(line, []byte{':'})
-	if !ok || !isToken(name) {
+	colon := 0
+	for colon < len(line) && tokenByte[line[colon]] {
+		colon++
+	}
+	if colon == 0 || colon == len(line) || line[colon] != ':' {
 		return nil, nil, headError("a field name is not a token")
 	}
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return nil, nil, headError("a control character in %.32q", name)
-		}
+	name, value = line[:colon], line[colon+1:]
+	switch c, bad := control(value); {
+	case bad && c == '\r':
+		return nil, nil, headError("a bare carriage return")
+	case bad:
+		return nil, nil, headError("a control character in %.32q", name)
 	}
-	return name, bytes.Trim(value, " \t"), nil
-}
-
-func parseLength(digits []byte) (int64, bool) {
-	if len(digits) == 0 || len(digits) > maxLengthN {
-		return 0, false
-	}
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
-}
-
-// isToken is RFC 9110, 5.6.2.
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenByte[c] {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-var tokenByte = func() (t [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		t[c] = true
-	}
-	return t
-}()
-
-// equalFold compares with a lower-case ASCII word.
-func equalFold(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
+	return name, TrimBlanks(value), nil
 }
 
 // HeadEnd looks for the empty line that ends a head, from an offset before which an earlier call has looked, and returns the head's
@@ -266,6 +222,3 @@ func HeadEnd(b []byte, from int) (length, looked int) {
 		from = at + 1
 	}
 }
-
-// TokenByte says whether a byte may stand in a token, such as a method.
-func TokenByte(b byte) bool { return tokenByte[b] }

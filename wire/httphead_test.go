@@ -45,6 +45,22 @@ func headVectors(t testing.TB) []headVector {
 	return all
 }
 
+// TestControl: every byte at every place of a text counts as it does alone.
+func TestControl(t *testing.T) {
+	for length := range 26 {
+		for at := range length {
+			for c := range 256 {
+				text := []byte(strings.Repeat("~\t \xff", 7)[:length])
+				text[at] = byte(c)
+				want := c < ' ' && c != '\t' || c == 0x7f
+				if got, found := control(text); found != want || found && got != byte(c) {
+					t.Fatalf("control(%q) = %q, %v", text, got, found)
+				}
+			}
+		}
+	}
+}
+
 func FuzzCheckRequestHead(f *testing.F) {
 	for _, row := range headVectors(f) {
 		f.Add([]byte(row.head))

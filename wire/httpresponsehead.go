@@ -52,10 +52,8 @@ func (h *ResponseHead) statusLine(line []byte) (err error) {
 	if !ok || len(code) != 3 || n < 100 || n > 599 {
 		return headError("status %.16q", code)
 	}
-	for _, c := range reason {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return headError("a control character in the reason")
-		}
+	if _, bad := control(reason); bad {
+		return headError("a control character in the reason")
 	}
 	h.Status = int(n)
 	return nil
@@ -66,7 +64,7 @@ func (h *ResponseHead) field(name, value []byte) error {
 	case len("content-type"):
 		if equalFold(name, "content-type") {
 			kind, _, _ := bytes.Cut(value, []byte{';'})
-			h.EventStream = equalFold(bytes.TrimRight(kind, " \t"), "text/event-stream")
+			h.EventStream = equalFold(TrimBlanks(kind), "text/event-stream")
 		}
 	case len("content-encoding"):
 		// Two lines are legal, but whoever keeps the last one alone would hand on a body that nobody can decode.
