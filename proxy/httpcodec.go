@@ -81,10 +81,10 @@ func (c *codec) printRequest(raw []byte, h *wire.RequestHead, t *target, from *a
 		out = appendField(out, "Host", host)
 	}
 	for f := fieldsOf(raw); f.next(); {
-		switch name, value := f.name, f.value(); {
+		switch name := f.name; {
 		case t.authority != nil && wire.EqualFold(name, "host"):
 		case wire.HopByHop(name):
-			if wire.EqualFold(name, "te") && trailersWanted(value) {
+			if wire.EqualFold(name, "te") && trailersWanted(f.value()) {
 				out = append(out, "TE: trailers\r\nConnection: TE\r\n"...)
 			}
 		case h.HTTP10 && wire.EqualFold(name, "expect"): // RFC 9110, 10.1.1
@@ -168,12 +168,17 @@ func (f *fields) next() bool {
 	return true
 }
 
-func (f *fields) value() []byte { return bytes.TrimSpace(f.line[len(f.name)+1:]) }
+func (f *fields) value() []byte { return wire.TrimBlanks(f.line[len(f.name)+1 : len(f.line)-2]) }
 
-// append prints the field in the one form that leaves nothing to find out: without white space around the value.
+// append prints the field in the one form that leaves nothing to find out: one space before the value, and no white space behind it.
+// Most have that form.
 func (f *fields) append(dst []byte) []byte {
+	value := f.value()
+	if len(f.line) == len(f.name)+len(": \r\n")+len(value) && f.line[len(f.name)+1] == ' ' {
+		return append(dst, f.line...)
+	}
 	dst = append(append(dst, f.name...), ": "...)
-	return append(append(dst, f.value()...), "\r\n"...)
+	return append(append(dst, value...), "\r\n"...)
 }
 
 // reasonOf is the phrase behind the status code of a checked response, which may be missing (RFC 9112, 4).
