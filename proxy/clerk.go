@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"posthouse/proxy/relay"
@@ -14,6 +15,8 @@ const clerkPause = 20 * time.Millisecond
 
 // clerk concludes the sessions that the relay has ended. The loops of the relay do not wait for a log that is slow.
 type clerk struct {
+	gathering atomic.Pointer[func()] // writes the lines that wait; nil: none do
+
 	mu     sync.Mutex // guards the following
 	ended  []ended
 	spare  []ended // to be filled again
@@ -44,13 +47,16 @@ func (c *clerk) add(s *session, r relay.Result) {
 
 func (c *clerk) write() {
 	for batch := c.take(); len(batch) > 0; batch = c.take() {
-		batch[0].session.server.Together(func() {
-			for i, e := range batch {
-				batch[i] = ended{}
-				e.session.conclude(e.result, e.at)
-			}
-		})
+		conclude(batch)
 		c.giveBack(batch)
+	}
+}
+
+func conclude(batch []ended) {
+	defer batch[0].session.server.Gather()()
+	for i, e := range batch {
+		batch[i] = ended{}
+		e.session.conclude(e.result, e.at)
 	}
 }
 
@@ -67,4 +73,30 @@ func (c *clerk) giveBack(batch []ended) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spare = batch
+}
+
+// gather has the lines of requests, of which there may be as many as of sessions, wait for those that come within the pause. A session
+// calls it, so that the Server is not done before they are written.
+func (c *clerk) gather(server *Server) {
+	if c.gathering.Load() != nil {
+		return
+	}
+	write := server.Gather()
+	if !c.gathering.CompareAndSwap(nil, &write) {
+		write()
+		return
+	}
+	server.running.Add(1)
+	time.AfterFunc(clerkPause, func() {
+		defer server.running.Done()
+		c.gathering.Store(nil)
+		write()
+	})
+}
+
+// panicking writes the lines that wait: they are needed most when the process ends for a defect.
+func (c *clerk) panicking() {
+	if write := c.gathering.Load(); write != nil {
+		(*write)()
+	}
 }

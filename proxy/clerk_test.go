@@ -17,8 +17,8 @@ func TestClerk(t *testing.T) {
 		out := new(logBuffer)
 		var together atomic.Int32
 		server := &Server{
-			Log:      slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
-			Together: func(write func()) { together.Add(1); write() },
+			Log:    slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+			Gather: func() func() { together.Add(1); return func() {} },
 		}
 		begun := time.Now()
 		end := func(why relay.End, up int64) {
@@ -49,6 +49,32 @@ func TestClerk(t *testing.T) {
 			if n := server.Sessions(); n != 0 {
 				t.Errorf("%d sessions are left", n)
 			}
+		}
+		server.running.Wait()
+	})
+}
+
+// TestClerkGather: the lines of requests that come within a pause wait for its end, and the Server for them; a panic does not.
+func TestClerkGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, written := 0, 0
+		server := &Server{Gather: func() func() { begun++; return func() { written++ } }}
+		c := &server.clerk
+		for i := range 2 {
+			c.gather(server)
+			time.Sleep(clerkPause / 2)
+			c.gather(server)
+			if begun != i+1 || written != i {
+				t.Errorf("round %d: begun %d times, written %d times", i, begun, written)
+			}
+			server.running.Wait()
+			if written != i+1 {
+				t.Errorf("round %d: written %d times", i, written)
+			}
+		}
+		c.gather(server)
+		if c.panicking(); written != 3 {
+			t.Error("a panic leaves lines unwritten")
 		}
 		server.running.Wait()
 	})

@@ -56,7 +56,14 @@ func (s *session) converse() end {
 		c.watch.stop(endKilled)
 	}
 	s.client.SetDeadline(time.Time{})
+	panics := true
+	defer func() {
+		if panics {
+			c.server.clerk.panicking()
+		}
+	}()
 	why, upgraded := c.serve()
+	panics = false
 	c.watch.close()
 	s.http.Store(nil)
 	c.closeOwn()

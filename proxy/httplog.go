@@ -39,6 +39,7 @@ func (x *exchange) log(why end) {
 	line.text("failed", x.failed)
 	line.text("why", x.why)
 	line.text("end", why.String())
+	x.c.server.clerk.gather(x.c.server)
 	line.log(x.c.server.Log, now, level, "request")
 }
 
@@ -78,5 +79,6 @@ func (c *conversation) logEnd(why end) {
 	line.ms("total_ms", s.age(now))
 	line.tls(s)
 	line.text("end", why.String())
+	c.server.clerk.gather(c.server)
 	line.log(c.server.Log, now, level, "session")
 }

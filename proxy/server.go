@@ -35,14 +35,14 @@ import (
 
 // Server is the session side of one balancer. The exported fields are set before the first call and not changed after it.
 type Server struct {
-	Router   *routing.Router
-	Log      *slog.Logger        // its handler keeps no record: what is in it is used again
-	Together func(func())        // runs what writes many lines to Log at once; nil: it may as well write each by itself
-	Failed   func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
-	Metrics  *Metrics            // nil: counted for nobody
-	Events   *slog.Logger        // for what operators should hear of; nil: Log
-	Ending   func(Drained)       // is told how far the drain at the end of Run is; nil: nobody wants to know
-	Passed   []*net.TCPListener  // sockets that were bound for us, each used for what listens at its address; the Server's from then on
+	Router  *routing.Router
+	Log     *slog.Logger        // its handler keeps no record: what is in it is used again
+	Gather  func() func()       // lines of Log from then on until the other one is called may wait for it; nil: they need not
+	Failed  func(config.Target) // a node failed a session; it never blocks; nil: nobody wants to know
+	Metrics *Metrics            // nil: counted for nobody
+	Events  *slog.Logger        // for what operators should hear of; nil: Log
+	Ending  func(Drained)       // is told how far the drain at the end of Run is; nil: nobody wants to know
+	Passed  []*net.TCPListener  // sockets that were bound for us, each used for what listens at its address; the Server's from then on
 
 	once     sync.Once
 	life     context.Context // ends when Run begins to drain
@@ -97,8 +97,8 @@ func (s *Server) init() {
 		s.turnstile = newTurnstile()
 		s.clientTLS, s.nodeSessions = newClientTLS(), tls.NewLRUClientSessionCache(maxNodeSessions)
 		s.engine.KeepAlive = keepAlive
-		if s.Together == nil {
-			s.Together = func(write func()) { write() }
+		if s.Gather == nil {
+			s.Gather = func() func() { return func() {} }
 		}
 		s.reserve.take()
 		s.lookAtLimit()

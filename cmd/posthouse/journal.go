@@ -11,7 +11,7 @@ type journal struct {
 	to io.Writer
 
 	mu      sync.Mutex // guards the following
-	writers int        // that are in together
+	writers int        // that gather
 	page    []byte
 }
 
@@ -32,11 +32,19 @@ func (j *journal) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// together runs what writes many lines at once. They are written when it returns, or panics.
-func (j *journal) together(write func()) {
+// gather begins what writes many lines at once. They are written when all who gather have called what it returns.
+func (j *journal) gather() (write func()) {
 	j.count(1)
-	defer j.count(-1)
-	write()
+	return j.part
+}
+
+func (j *journal) part() { j.count(-1) }
+
+// flush writes the lines that wait.
+func (j *journal) flush() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.turn()
 }
 
 func (j *journal) count(writers int) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -15,16 +16,18 @@ func (w *writes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestJournalTogether: what is written together is one write, behind what came before it and before what comes after.
-func TestJournalTogether(t *testing.T) {
+// TestJournalGather: what is gathered is one write, behind what came before it and before what comes after.
+func TestJournalGather(t *testing.T) {
 	var w writes
 	j := &journal{to: &w}
 	fmt.Fprintln(j, "before")
-	j.together(func() {
-		fmt.Fprintln(j, "one")
-		j.together(func() { fmt.Fprintln(j, "two") })
-		fmt.Fprintln(j, "three")
-	})
+	write := j.gather()
+	fmt.Fprintln(j, "one")
+	inner := j.gather()
+	fmt.Fprintln(j, "two")
+	inner()
+	fmt.Fprintln(j, "three")
+	write()
 	fmt.Fprintln(j, "after")
 	want := []string{"before\n", "one\ntwo\nthree\n", "after\n"}
 	if got := fmt.Sprintf("%q", w); got != fmt.Sprintf("%q", want) {
@@ -32,19 +35,25 @@ func TestJournalTogether(t *testing.T) {
 	}
 }
 
-// TestJournalPanic: the lines before a panic are those that are needed most.
-func TestJournalPanic(t *testing.T) {
-	var w writes
-	j := &journal{to: &w}
-	func() {
-		defer func() { recover() }()
-		j.together(func() {
-			fmt.Fprintln(j, "last words")
-			panic("a defect")
-		})
-	}()
-	if len(w) != 1 || w[0] != "last words\n" {
-		t.Errorf("writes are %q", w)
+// TestJournalWarning: a warning and what was said before it are written at once, whoever gathers lines, slog's as well as ours.
+func TestJournalWarning(t *testing.T) {
+	for _, odd := range []any{1, struct{}{}} {
+		var w writes
+		j := &journal{to: &w}
+		log := slog.New(newLines(j, false, slog.LevelInfo))
+		write := j.gather()
+		log.Info("one")
+		if len(w) != 0 {
+			t.Errorf("at once there is %q", w)
+		}
+		log.Warn("two", "odd", odd)
+		log.Info("three")
+		if len(w) != 1 || strings.Count(w[0], "\n") != 2 || !strings.Contains(w[0], "msg=two") {
+			t.Errorf("with the warning there is %q", w)
+		}
+		if write(); len(w) != 2 || !strings.Contains(w[1], "msg=three") {
+			t.Errorf("in the end there is %q", w)
+		}
 	}
 }
 
@@ -56,11 +65,10 @@ func TestJournalFull(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range writers {
 		all.Go(func() {
-			j.together(func() {
-				for i := range each {
-					fmt.Fprintf(j, "writer=%d line=%d\n", n, i)
-				}
-			})
+			defer j.gather()()
+			for i := range each {
+				fmt.Fprintf(j, "writer=%d line=%d\n", n, i)
+			}
 		})
 	}
 	all.Wait()

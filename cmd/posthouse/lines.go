@@ -30,8 +30,12 @@ func newLines(to *journal, json bool, level slog.Level) *lines {
 	return l
 }
 
-// Handle keeps nothing of a record: its attributes may be used again.
+// Handle keeps nothing of a record: its attributes may be used again. A warning, and what was said before it, waits for no other line:
+// it may be the process's last.
 func (h *lines) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		defer h.to.flush()
+	}
 	l := spareLines.Get().(*line)
 	defer l.giveBack()
 	l.text, l.json, l.odd = l.text[:0], h.json, false

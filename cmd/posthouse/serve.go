@@ -43,7 +43,7 @@ func (cmd serveCmd) Run(c console) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	b := newBalancer(topology, log)
-	b.notify, b.server.Together = newNotifier(), paper.together
+	b.notify, b.server.Gather = newNotifier(), paper.gather
 	if b.server.Passed, err = passedListeners(); err != nil {
 		return err
 	}
