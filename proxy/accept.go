@@ -22,11 +22,11 @@ type listener struct {
 	pausing atomic.Int64 // how long the loops look away, in nanoseconds; 0: they do not
 
 	// The socket is with Go's poller or with the relay's loops. Both are the server's mutex's.
-	socket *net.TCPListener
+	socket socket
 	fd     int // 0: not with the loops
 }
 
-func newListener(s *Server, a netip.AddrPort, socket *net.TCPListener) *listener {
+func newListener(s *Server, a netip.AddrPort, socket socket) *listener {
 	return &listener{server: s, address: a, bound: addressOf(socket.Addr()), socket: socket, closed: make(chan struct{})}
 }
 
@@ -37,8 +37,14 @@ func (l *listener) open(fresh bool) {
 	case !quick && l.fd != 0:
 		l.takeBack()
 	case fresh:
-		l.server.accepting.Go(func() { l.server.accept(l, l.socket) })
+		l.admit(l.socket)
 	}
+}
+
+// admit starts the goroutine that accepts.
+func (l *listener) admit(on socket) {
+	l.socket = on
+	l.server.accepting.Go(func() { l.server.accept(l, on) })
 }
 
 // lend gives the socket to the loops, and takes it from Go's poller, which would be woken for each client.
@@ -70,9 +76,7 @@ func (l *listener) takeBack() {
 		l.server.Log.Error("listen again", "address", listenAddress(l.address), "why", err.Error())
 		return
 	}
-	socket := again.(*net.TCPListener)
-	l.socket = socket
-	l.server.accepting.Go(func() { l.server.accept(l, socket) })
+	l.admit(socket{again.(*net.TCPListener), true})
 }
 
 func (l *listener) close() {
@@ -122,7 +126,7 @@ const (
 )
 
 // accept begins a session for each client until the listener is closed.
-func (s *Server) accept(l *listener, socket *net.TCPListener) {
+func (s *Server) accept(l *listener, socket socket) {
 	pause := pauseLeast
 	for {
 		c, err := socket.AcceptTCP()

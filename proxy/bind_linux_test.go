@@ -26,26 +26,7 @@ func TestFreebind(t *testing.T) {
 	}
 }
 
-func TestAcceptedSocketsKeepAlive(t *testing.T) {
-	l, err := bind(netip.MustParseAddrPort("127.0.0.1:0"), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp4", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	accepted, err := l.AcceptTCP()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer accepted.Close()
-	keepsAlive(t, accepted)
-}
-
-// Towards nodes too: nobody else would notice that a node's machine is gone while a client idles.
+// Towards nodes: nobody else would notice that a node's machine is gone while a client idles.
 func TestNodeSocketsKeepAlive(t *testing.T) {
 	r := newRig(t, nil, newNode(t, echo))
 	w := newWalk(r.sessionAlone(), r.server.Router.Table())
@@ -53,33 +34,30 @@ func TestNodeSocketsKeepAlive(t *testing.T) {
 	if why != underway {
 		t.Fatalf("run = %v", why)
 	}
-	keepsAlive(t, a.conn)
-	a.leave()
-}
-
-func keepsAlive(t *testing.T, c *net.TCPConn) {
-	t.Helper()
-	raw, err := c.SyscallConn()
+	raw, err := a.conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	control(raw, func(fd int) error {
-		for _, o := range []struct {
-			name                string
-			level, option, want int
-		}{
-			{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-			{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
-			{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
-			{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
-			{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
-		} {
-			if got, err := unix.GetsockoptInt(fd, o.level, o.option); got != o.want || err != nil {
-				t.Errorf("%s = %d, %v, want %d", o.name, got, err, o.want)
-			}
+	raw.Control(func(fd uintptr) { keepsAlive(t, int(fd)) })
+	a.leave()
+}
+
+func keepsAlive(t *testing.T, fd int) {
+	t.Helper()
+	for _, o := range []struct {
+		name                string
+		level, option, want int
+	}{
+		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
+		{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	} {
+		if got, err := unix.GetsockoptInt(fd, o.level, o.option); got != o.want || err != nil {
+			t.Errorf("%s = %d, %v, want %d", o.name, got, err, o.want)
 		}
-		return nil
-	})
+	}
 }
 
 func TestBindErrors(t *testing.T) {

@@ -45,7 +45,7 @@ func (s *Server) Prepare(t *config.Topology) (*Change, error) {
 		c.fresh[w.Address] = newListener(s, w.Address, socket)
 	}
 	if len(failed) > 0 {
-		c.Abort()
+		c.drop()
 		return nil, errors.Join(failed...)
 	}
 	return c, nil
@@ -83,7 +83,7 @@ func (c *Change) Commit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		c.Abort()
+		c.drop()
 		return
 	}
 	s.use(c.keyring, c.authorities)
@@ -176,7 +176,18 @@ func (c *Change) forget() {
 
 // Abort closes what Prepare bound.
 func (c *Change) Abort() {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.drop()
+}
+
+// drop keeps what was passed to the process for the next change: nobody can bind it again.
+func (c *Change) drop() {
 	for _, l := range c.fresh {
+		if l.socket.foreign && !c.server.closing {
+			c.server.Passed = append(c.server.Passed, l.socket.TCPListener)
+			continue
+		}
 		l.socket.Close()
 	}
 }

@@ -1,28 +1,57 @@
 package proxy
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
+// socket is a listening socket with Go's poller.
+type socket struct {
+	*net.TCPListener
+	foreign bool // net.FileListener made it: what it accepts has the keep-alive of Go, and not the one that the socket hands down
+}
+
+// AcceptTCP gives every client our keep-alive.
+func (s socket) AcceptTCP() (*net.TCPConn, error) {
+	c, err := s.TCPListener.AcceptTCP()
+	if err == nil && s.foreign {
+		c.SetKeepAliveConfig(keepAlive)
+	}
+	return c, err
+}
+
+var errOnlyIPv6 = errors.New("the socket that was passed takes IPv6 alone, and the topology wants IPv4 too: say BindIPv6Only=both in its unit")
+
 // open is the listening socket for an address: one that was passed to the process, or one of its own.
-func (s *Server) open(a netip.AddrPort, freebind bool) (*net.TCPListener, error) {
+func (s *Server) open(a netip.AddrPort, freebind bool) (socket, error) {
 	i := slices.IndexFunc(s.Passed, func(l *net.TCPListener) bool { return passedAt(l) == everywhere(a) })
 	if i < 0 {
-		return bind(a, freebind)
+		l, err := bind(a, freebind)
+		return socket{TCPListener: l}, err
 	}
 	l := s.Passed[i]
-	s.Passed = slices.Delete(s.Passed, i, i+1)
 	raw, err := l.SyscallConn()
 	if err == nil {
-		err = control(raw, func(fd int) error { return prepareListener(fd, freebind) })
+		err = control(raw, func(fd int) error { return preparePassed(fd, a, freebind) })
 	}
 	if err != nil {
-		l.Close()
-		return nil, bindError(a, err)
+		return socket{}, bindError(a, err)
 	}
-	return l, nil
+	s.Passed = slices.Delete(s.Passed, i, i+1)
+	return socket{TCPListener: l, foreign: true}, nil
+}
+
+// preparePassed makes a socket that somebody else has bound like one of ours.
+func preparePassed(fd int, a netip.AddrPort, freebind bool) error {
+	only6, _ := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) // an error of IPv4: it is not
+	if only6 != 0 && !everywhere(a).Addr().IsValid() {
+		return errOnlyIPv6 // which cannot be changed once it is bound
+	}
+	return prepareListener(fd, freebind)
 }
 
 // passedAt is where a socket listens, as the topology writes it.

@@ -43,8 +43,34 @@ func TestPassedEverywhere(t *testing.T) {
 		a, _ := netip.ParseAddr(text)
 		s := &Server{Passed: []*net.TCPListener{l}}
 		got, err := s.open(netip.AddrPortFrom(a, port), false)
-		if err != nil || got != l || len(s.Passed) != 0 {
+		if err != nil || got.TCPListener != l || len(s.Passed) != 0 {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
+}
+
+// A change that is given up leaves what was passed for the next one.
+func TestPassedSocketOutlivesAbort(t *testing.T) {
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, log: new(logBuffer), topology: newTopology(nil, newNode(t, echo)), passed: []*net.TCPListener{l}}
+	r.service = r.topology.Services[0]
+	r.start()
+	next := with(r.topology, copyOf(r.service, func(s *config.Service) {
+		s.Listen = []netip.AddrPort{l.Addr().(*net.TCPAddr).AddrPort()}
+	}))
+	change, err := r.server.Prepare(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Abort()
+	waiting, err := net.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
+	r.apply(next)
+	newPeer(t, waiting).hear(greeting)
 }

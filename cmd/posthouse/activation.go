@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // firstPassed is where the descriptors begin that a service manager passes (sd_listen_fds(3)).
@@ -40,6 +42,9 @@ func listenerOf(fd int) (*net.TCPListener, error) {
 	syscall.CloseOnExec(fd)
 	file := os.NewFile(uintptr(fd), fmt.Sprintf("passed socket %d", fd))
 	defer file.Close() // the listener has a descriptor of its own
+	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listens == 0 {
+		return nil, fmt.Errorf("socket activation: descriptor %d is no listening socket (Accept=no)", fd)
+	}
 	l, err := net.FileListener(file)
 	if err != nil {
 		return nil, fmt.Errorf("socket activation: descriptor %d: %w (it must be a listening socket, Accept=no)", fd, err)

@@ -121,6 +121,32 @@ func TestPassedToSomebodyElse(t *testing.T) {
 	}
 }
 
+// What was made for a process a client (Accept=yes) is refused: accepting there would fail for ever.
+func TestPassedConnection(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	file, err := c.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	passed, err := syscall.Dup(int(file.Fd())) // listenerOf closes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := listenerOf(passed); err == nil || !strings.Contains(err.Error(), "Accept=no") {
+		t.Errorf("listenerOf(a connection) = %v, %v", got, err)
+	}
+}
+
 // TestUnits: systemd understands the units, and the command in them.
 func TestUnits(t *testing.T) {
 	verify, err := exec.LookPath("systemd-analyze")
