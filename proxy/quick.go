@@ -197,7 +197,7 @@ func (q *quickCall) resume() {
 		return
 	}
 	q.session.client, q.session.early = c, q.progress.Early
-	q.session.serve()
+	q.session.through((*session).route) // what comes before that was done: who were turned away by it now would leave a node behind
 }
 
 // takeOver goes on with a call that was given back. It is false if the attempt is over; a node that did not accept is dialled again,

@@ -5,7 +5,10 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"posthouse/config"
 	"posthouse/proxy/relay"
@@ -46,6 +49,48 @@ func TestQuick(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that is denied while a loop calls a node for it leaves nothing behind, whatever becomes of the call.
+func TestDenyDuringTheCall(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	client, node := newBareEnd(t), newBareEnd(t)
+	r.server.mu.Lock()
+	var l *listener
+	for _, l = range r.server.listeners {
+	}
+	r.server.mu.Unlock()
+	call := l.Enter(client.fd, netip.MustParseAddrPort("127.0.0.1:40000"), time.Now())
+	r.server.Deny([]Denial{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}})
+	call.Caller.Back(relay.Progress{Client: client.fd, Node: node.fd, Connected: true, Introduced: true})
+	node.say(greeting)
+	client.hearRest()
+	node.hearRest()
+	r.expectEnd("killed")
+	if n := r.server.Router.Table().Backends()[0].Sessions(); n != 0 {
+		t.Errorf("the node is left with %d sessions", n)
+	}
+}
+
+// bareEnd is a connection whose near end is a descriptor that Go's poller does not know.
+type bareEnd struct {
+	*peer
+	fd int
+}
+
+func newBareEnd(t *testing.T) bareEnd {
+	near, far := tcpPair(t)
+	defer near.Close()
+	raw, err := near.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := bareEnd{peer: newPeer(t, far)}
+	raw.Control(func(fd uintptr) { e.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // lent says whether the only listener is with the loops.

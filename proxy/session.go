@@ -117,14 +117,19 @@ func addressOf(a net.Addr) netip.AddrPort {
 
 // serve takes the client from accept to the relay, which goes on without this goroutine.
 func (s *session) serve() {
-	for _, step := range [...]func(*session) end{
+	s.through(
 		(*session).identify, // read the PROXY header of a peer that must send one
 		(*session).allowed,  // allow, deny
 		(*session).admit,    // limits, where the service is known
 		(*session).meet,     // read the hello where TLS begins, and find the service
 		(*session).admit,    // limits, where the hello told
 		(*session).route,    // find the node that takes it, or one for each request
-	} {
+	)
+}
+
+// through goes as far as all is well with the client.
+func (s *session) through(steps ...func(*session) end) {
+	for _, step := range steps {
 		if why := step(s); why != underway {
 			s.makeAudible(why)
 			s.turnAway(why)
