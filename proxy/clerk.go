@@ -53,7 +53,10 @@ func (c *clerk) write() {
 }
 
 func conclude(batch []ended) {
-	defer batch[0].session.server.Gather()()
+	server := batch[0].session.server
+	server.running.Add(1) // the Server is not done before the lines are written
+	defer server.running.Done()
+	defer server.Gather()()
 	for i, e := range batch {
 		batch[i] = ended{}
 		e.session.conclude(e.result, e.at)

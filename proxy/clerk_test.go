@@ -57,27 +57,52 @@ func TestClerk(t *testing.T) {
 // TestClerkGather: the lines of requests that come within a pause wait for its end, and the Server for them; a panic does not.
 func TestClerkGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun, written := 0, 0
-		server := &Server{Gather: func() func() { begun++; return func() { written++ } }}
+		var begun, written atomic.Int32
+		server := &Server{Gather: func() func() { begun.Add(1); return func() { written.Add(1) } }}
 		c := &server.clerk
-		for i := range 2 {
+		for i := range int32(2) {
 			c.gather(server)
 			time.Sleep(clerkPause / 2)
 			c.gather(server)
-			if begun != i+1 || written != i {
+			if begun, written := begun.Load(), written.Load(); begun != i+1 || written != i {
 				t.Errorf("round %d: begun %d times, written %d times", i, begun, written)
 			}
 			server.running.Wait()
-			if written != i+1 {
+			if written := written.Load(); written != i+1 {
 				t.Errorf("round %d: written %d times", i, written)
 			}
 		}
 		c.gather(server)
-		if c.panicking(); written != 3 {
+		if c.panicking(); written.Load() != 3 {
 			t.Error("a panic leaves lines unwritten")
 		}
 		server.running.Wait()
 	})
+}
+
+// What the last sessions leave to be written is written when Run returns: nobody waits for the log after that.
+func TestLastLines(t *testing.T) {
+	r := &rig{t: t, log: new(logBuffer), topology: newTopology(nil, newNode(t, echo))}
+	said, written := make(chan bool), make(chan bool)
+	r.gather = func() func() {
+		return func() {
+			said <- true
+			<-written
+		}
+	}
+	r.service = r.topology.Services[0]
+	r.start()
+	c := r.connect()
+	c.hear(greeting)
+	c.Close()
+	<-said
+	r.stop() // no session is left that it has to wait for
+	select {
+	case <-r.done:
+		t.Error("Run returned before the log was written")
+	case <-time.After(100 * time.Millisecond):
+	}
+	written <- true
 }
 
 // head is the line of an endedSession up to its times.

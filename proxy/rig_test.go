@@ -120,7 +120,9 @@ type rig struct {
 	topology *config.Topology
 	service  *config.Service
 	log      *logBuffer
-	stop     func() // begins the drain
+	stop     func()        // begins the drain
+	done     chan struct{} // closed: Run has returned
+	gather   func() func()
 	times    httpTimes
 	passed   []*net.TCPListener
 	loopless bool // the relay has no loops
@@ -172,7 +174,7 @@ func newTopology(change func(*config.Service), nodes ...*node) *config.Topology 
 func (r *rig) start() {
 	r.t.Helper()
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.server = &Server{Router: routing.NewRouter(r.topology, log), Log: log, Failed: r.suspect, times: r.times, Passed: r.passed}
+	r.server = &Server{Router: routing.NewRouter(r.topology, log), Log: log, Failed: r.suspect, times: r.times, Passed: r.passed, Gather: r.gather}
 	if r.loopless || walking {
 		r.server.engine.Close() // none are opened after that
 	}
@@ -183,15 +185,15 @@ func (r *rig) start() {
 	change.Commit()
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
-	done := make(chan struct{})
+	r.done = make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(r.done)
 		r.server.Run(ctx)
 	}()
 	r.t.Cleanup(func() {
 		cancel()
 		select {
-		case <-done:
+		case <-r.done:
 		case <-time.After(patience):
 			r.t.Error("Run did not end")
 		}
