@@ -35,7 +35,7 @@ func testFacts(t *testing.T, f form) {
 				break
 			}
 		}
-		if !facts.Flushed || facts.NodeSpokeLast != step.node || facts.LineEnded != step.ended || facts.TLS != step.tls || facts.Silent > time.Second {
+		if !facts.Flushed || facts.NodeSpokeLast != step.node || facts.LineEnded != step.ended || facts.TLS != step.tls || facts.Silent > patience {
 			t.Errorf("after %q: %+v", step.text, facts)
 		}
 	}
