@@ -66,13 +66,9 @@ func TestFailover(t *testing.T) {
 // A node that is silent gets company after its hedge; the first to greet wins, and the loser is hung up on and counted out.
 func TestHedge(t *testing.T) {
 	frozen := newNode(t, mute)
-	r := newRig(t, hedge(50*time.Millisecond), frozen, newNode(t, echo))
+	r := newRig(t, patiently(hedge(50*time.Millisecond)), frozen, newNode(t, echo))
 	c := r.connect()
-	began := time.Now()
 	c.hear(greeting)
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("the greeting took %v", took)
-	}
 	eventually(t, "node-1 is counted out", func() bool { return r.server.Router.Table().Backends()[0].Sessions() == 0 })
 	c.Close()
 	line := r.expectEnd("client")
@@ -120,7 +116,7 @@ func TestHedgeLoses(t *testing.T) {
 // One hedge at a time: of four silent nodes two are asked at any moment.
 func TestOneHedgeAtATime(t *testing.T) {
 	nodes := []*node{newNode(t, mute), newNode(t, mute), newNode(t, mute), newNode(t, mute)}
-	r := newRig(t, hedge(20*time.Millisecond), nodes...)
+	r := newRig(t, patiently(hedge(20*time.Millisecond)), nodes...)
 	c := r.connect()
 	eventually(t, "the second node is asked", func() bool { return nodes[1].accepted() == 1 })
 	c.Close() // noticed after several hedges' time
@@ -133,8 +129,16 @@ func hedge(after time.Duration) func(*config.Service) {
 	return func(s *config.Service) { s.Timeouts.Hedge = config.Hedge{After: after} }
 }
 
+// patiently gives up no silent node within a test.
+func patiently(change func(*config.Service)) func(*config.Service) {
+	return func(s *config.Service) {
+		s.Timeouts.Greeting = 2 * patience
+		change(s)
+	}
+}
+
 func TestSilenceWithoutHedge(t *testing.T) {
-	r := newRig(t, func(s *config.Service) { s.Timeouts.Greeting = 200 * time.Millisecond }, newNode(t, mute), newNode(t, echo))
+	r := newRig(t, nil, newNode(t, mute), newNode(t, echo))
 	c := r.connect()
 	c.hear(greeting)
 	c.Close()
