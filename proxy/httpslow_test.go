@@ -9,20 +9,22 @@ import (
 
 // TestHTTPSlow bounds what clients may take for a head, for a body and between requests.
 func TestHTTPSlow(t *testing.T) {
+	const short, long = 50 * time.Millisecond, time.Hour
+	forRequest, forHead, forBody := httpTimes{short, long, long, long}, httpTimes{long, short, long, long}, httpTimes{long, long, short, long}
 	for _, row := range []struct {
 		name, say string
+		times     httpTimes
 		status    int // 0: no answer
 		end       string
 	}{
-		{"no request", "", 0, "idle"},
-		{"half a request line", "GET /", 408, "slow"},
-		{"half a head", "GET / HTTP/1.1\r\nHost: a\r\n", 408, "slow"},
-		{"half a body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", 0, "slow"},
-		{"half a chunk", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabc", 0, "slow"},
-		{"half a long body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc", 0, "slow"},
+		{"no request", "", forRequest, 0, "idle"},
+		{"half a request line", "GET /", forHead, 408, "slow"},
+		{"half a head", "GET / HTTP/1.1\r\nHost: a\r\n", forHead, 408, "slow"},
+		{"half a body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", forBody, 0, "slow"},
+		{"half a chunk", "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabc", forBody, 0, "slow"},
+		{"half a long body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc", forBody, 0, "slow"},
 	} {
-		short := 50 * time.Millisecond
-		r := newTimedRig(t, httpTimes{idle: short, head: short, body: short, events: time.Hour}, newNode(t, mute))
+		r := newTimedRig(t, row.times, newNode(t, mute))
 		c := r.connect()
 		c.say(row.say)
 		if row.status > 0 {
