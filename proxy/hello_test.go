@@ -352,51 +352,36 @@ func TestHelloEnds(t *testing.T) {
 // A client that sends nothing, or a byte now and then, has a limited time: that of the whole step.
 func TestReadingIsBounded(t *testing.T) {
 	r := newRig(t, nil, newNode(t, mute))
-	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	far, err := net.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	near, err := l.AcceptTCP()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
-	for name, read := range map[string]func() error{
-		"hello":  func() error { _, err := readHello(near); return err },
-		"header": func() error { _, err := readOrigin(near); return err },
+	for name, row := range map[string]struct {
+		read func(io.Reader) error
+		says string
+	}{
+		"hello":  {func(c io.Reader) error { _, err := readHello(c); return err }, "\x16\x03\x01\x40\x00\x01\x00\xff\xff"},
+		"header": {func(c io.Reader) error { _, err := readOrigin(c); return err }, ""},
 	} {
+		near, far := tcpPair(t)
 		stop := make(chan struct{})
 		trickled := make(chan struct{})
 		go func() {
 			defer close(trickled)
-			for _, b := range []byte("\x16\x03\x01\x40\x00\x01\x00\xff\xff") {
+			for _, b := range []byte(row.says) {
 				select {
 				case <-stop:
 					return
 				case <-time.After(10 * time.Millisecond):
-					if name == "hello" {
-						far.Write([]byte{b})
-					}
+					far.Write([]byte{b})
 				}
 			}
 		}()
 		s := &session{server: r.server, approach: &approach{client: near}}
-		if !s.reading(50*time.Millisecond, func() { err = read() }) || !isTimeout(err) {
+		var err error
+		if !s.reading(50*time.Millisecond, func() { err = row.read(near) }) || !isTimeout(err) {
 			t.Errorf("%s: %v, want a time-out", name, err)
 		}
 		close(stop)
 		<-trickled
-		for near.SetReadDeadline(time.Now().Add(time.Millisecond)); ; { // what trickled in late
-			if _, err := near.Read(make([]byte, 16)); err != nil {
-				break
-			}
-		}
+		near.Close()
+		far.Close()
 	}
 }
 
