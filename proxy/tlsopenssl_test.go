@@ -13,7 +13,8 @@ import (
 	"posthouse/config"
 )
 
-// openssl is `openssl s_client` as a second opinion on TLS; it says ping and leaves.
+// openssl is `openssl s_client` as a second opinion on TLS; it says ping and leaves when that has come back, and with it all that the server
+// had to say before, as session tickets.
 func (g *gate) openssl(args ...string) string {
 	g.t.Helper()
 	return opensslTo(g.t, g.listener.Addr().String(), g.ca.file(g.dir), args...)
@@ -29,9 +30,27 @@ func opensslTo(t testing.TB, address, ca string, args ...string) string {
 	defer cancel()
 	args = append([]string{"s_client", "-connect", address, "-CAfile", ca}, args...)
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdin = strings.NewReader("ping\n")
-	said, _ := cmd.CombinedOutput() // its status says nothing about a handshake that was refused on purpose
-	return string(said)
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(in, "ping\n")
+	var said strings.Builder
+	for r := bufio.NewReader(out); ; {
+		line, err := r.ReadString('\n')
+		said.WriteString(line)
+		if strings.TrimSpace(line) == "ping" {
+			in.Close()
+		}
+		if err != nil {
+			break
+		}
+	}
+	in.Close()
+	cmd.Wait() // its status says nothing about a handshake that was refused on purpose
+	return said.String()
 }
 
 func TestOpenSSL(t *testing.T) {
