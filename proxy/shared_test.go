@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -49,15 +50,17 @@ func startFile(t *testing.T, text string) *rig {
 	return r
 }
 
-// freePort is one of 127.0.0.1 on which nobody listens.
-func freePort(t *testing.T) int {
+// freeAddress is one on which nobody listens, nor will, but for its caller: all else in these tests and in those of other packages is at
+// other addresses of loopback.
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	id := os.Getpid()
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.%d.%d.%d:0", 64+id>>16&63, id>>8&255, id&255))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().String()
 }
 
 // browser is an HTTP client for names that all lead to one service's address. Each request has a connection of its own.
@@ -96,7 +99,7 @@ func TestHTTPServicesShareByPassthrough(t *testing.T) {
 		t.Run(all[0]+" leads", func(t *testing.T) {
 			headers := make(chan *proxyproto.Header, 3)
 			n := webNode(t, "node-1", ca.issue("mail", nil, "mail.example.org"), headers)
-			listen := fmt.Sprintf(`{listen: ["127.0.0.1:%d"], proxy_protocol: v2}`, freePort(t))
+			listen := fmt.Sprintf(`{listen: [%q], proxy_protocol: v2}`, freeAddress(t))
 			r := startFile(t, fmt.Sprintf(`
 cluster: mail.example.org
 nodes:
@@ -146,7 +149,7 @@ func TestHTTPServicesByServerName(t *testing.T) {
 	headers := make(chan *proxyproto.Header, 2)
 	first := webNode(t, "node-1", ca.issue("one", nil, "jmap.example.org"), headers)
 	second := webNode(t, "node-2", ca.issue("two", nil, "dav.example.org"), headers)
-	at := fmt.Sprintf(`listen: ["127.0.0.1:%d"], proxy_protocol: v2`, freePort(t))
+	at := fmt.Sprintf(`listen: [%q], proxy_protocol: v2`, freeAddress(t))
 	r := startFile(t, fmt.Sprintf(`
 cluster: mail.example.org
 nodes:
