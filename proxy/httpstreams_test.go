@@ -68,6 +68,7 @@ func TestHTTPEvents(t *testing.T) {
 func TestHTTPEventsEnd(t *testing.T) {
 	say := make(chan string, 9)
 	r := newHTTPRig(t, nil, newNode(t, events(say)))
+	r.server.EndWithin(patience)
 	c, idle := r.connect(), r.connect()
 	idle.ask("HEAD / HTTP/1.1\r\n" + hostField + "\r\n")
 	c.say(get("/"))
@@ -195,6 +196,7 @@ func TestHTTPDrain(t *testing.T) {
 		io.WriteString(c, answered("done"))
 		io.Copy(io.Discard, c)
 	}))
+	r.server.EndWithin(patience)
 	c := r.connect()
 	c.say(get("/"))
 	<-asked
