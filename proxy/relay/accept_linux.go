@@ -42,10 +42,12 @@ func (e *Engine) Listen(fd int, d Door) error {
 // Unlisten returns when no loop takes in clients from there any more.
 func (e *Engine) Unlisten(fd int) {
 	e.once.Do(e.open)
-	for _, l := range e.loops {
-		done := make(chan struct{})
-		l.post(letter{shut: fd, done: done})
-		<-done
+	for range 2 { // whom one loop let in last may be on its way to another
+		for _, l := range e.loops {
+			done := make(chan struct{})
+			l.post(letter{shut: fd, done: done})
+			<-done
+		}
 	}
 }
 
