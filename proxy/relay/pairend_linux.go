@@ -123,8 +123,12 @@ func (s *side) parting() bool { return s.is(unwanted) && !s.is(ended) }
 
 // overdue is called when the timer of a pair comes up.
 func (l *loop) overdue(p *pair) {
-	if p.call != nil {
-		l.giveBack(p, nil)
+	if c := p.call; c != nil {
+		if due := c.began + c.Patience; l.now < due { // a wheel that has slept had its numbers come up early
+			l.wheel.set(p.number, due)
+		} else {
+			l.giveBack(p, nil)
+		}
 		return
 	}
 	if p.node.is(mortal) {

@@ -63,6 +63,7 @@ func (w *wheel) clear(number int32) {
 // pop takes out a number that is due; nobody if there is none.
 func (w *wheel) pop(now time.Duration) int32 {
 	current := int64(now / wheelTick)
+	w.served = max(w.served, current-wheelSlots) // whatever is set is due after a sleep of a whole turn
 	for w.served < current {
 		if head := w.heads[(w.served+1)%wheelSlots]; head != nobody {
 			w.clear(head)
