@@ -241,7 +241,11 @@ func (l *loop) flush(p *pair, from, to *side) bool {
 	to.held = nil
 	from.last.Store(l.stamp(line))
 	if to.is(shutLater) {
+		to.unset(shutLater)
 		to.shut()
+		if p.done() {
+			l.finish(p)
+		}
 	}
 	return true
 }

@@ -63,6 +63,10 @@ func (l *loop) lost(p *pair, from, to *side) {
 	from.last.Store(l.stamp(0))
 	from.set(unwanted)
 	p.until = l.now + lastWords
+	if to.unset(shutLater); p.done() { // nobody would tell of it
+		l.finish(p)
+		return
+	}
 	l.arm(p)
 }
 
@@ -81,18 +85,24 @@ func (l *loop) drop(s *side) {
 // over is called when no more comes from a side.
 func (l *loop) over(p *pair, from, to *side) {
 	from.set(ended)
-	if to.is(ended) {
+	// After a reset there is no end to be passed on: a write can use up the error, and reads then find an end.
+	pass := !from.is(unwanted) && End(p.end.Load()) != p.pick(from, ClientReset, NodeReset)
+	if pass && (p.secured != nil || !to.is(ended)) { // the last end of a session without TLS is told by closing
+		l.shut(p, from, to)
+	}
+	if p.done() {
 		l.finish(p)
 		return
-	}
-	// After a reset there is no end to be passed on: a write can use up the error, and reads then find an end.
-	if !from.is(unwanted) && End(p.end.Load()) != p.pick(from, ClientReset, NodeReset) {
-		l.shut(p, from, to)
 	}
 	if p.half < 0 {
 		p.half = l.now
 	}
 	l.arm(p)
+}
+
+// done says whether nothing more comes from either side, and each has been told all.
+func (p *pair) done() bool {
+	return p.client.is(ended) && p.node.is(ended) && !p.client.is(shutLater) && !p.node.is(shutLater)
 }
 
 // arm sets the timer for what the pair has to wait for. A timer that is set anew only when it comes up costs nothing for each byte.

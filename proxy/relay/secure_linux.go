@@ -192,18 +192,24 @@ func (l *loop) emit(p *pair, s *side) bool {
 	return true
 }
 
-// shut tells to that from says no more. An end that was not announced inside TLS is not announced either, so that whoever must tell a
-// cut from an end still can (RFC 8446, 6.1).
+// shut tells to that from says no more.
 func (l *loop) shut(p *pair, from, to *side) {
+	l.announce(p, from, to)
+	switch {
+	case to.held != nil:
+		to.set(shutLater)
+	case !to.is(ended): // else to close is to tell
+		to.shut()
+	}
+}
+
+// announce ends TLS towards a side. An end that was not announced inside TLS is not announced either, so that whoever must tell a
+// cut from an end still can (RFC 8446, 6.1).
+func (l *loop) announce(p *pair, from, to *side) {
 	if y, source := p.of(to), p.of(from); y != nil && (source == nil || !source.cut) {
 		y.CloseWrite()
 		l.emit(p, to)
 	}
-	if to.held != nil {
-		to.set(shutLater)
-		return
-	}
-	to.shut()
 }
 
 // part ends TLS where the pair ends by itself: after a reset of one side the other one is not told of an end. What is not sent at
@@ -212,10 +218,10 @@ func (l *loop) part(p *pair) {
 	if end := End(p.end.Load()); end == ClientReset || end == NodeReset {
 		return
 	}
-	for _, s := range [...]*side{&p.client, &p.node} {
-		if y := p.of(s); y != nil && s.held == nil {
-			y.CloseWrite()
-			l.emit(p, s)
-		}
+	if p.client.held == nil {
+		l.announce(p, &p.node, &p.client)
+	}
+	if p.node.held == nil {
+		l.announce(p, &p.client, &p.node)
 	}
 }
