@@ -19,10 +19,10 @@ func (l *loop) call(client int, c *Call) {
 	p.client.fd = int32(client)
 	c.began = l.now
 	node, errno := socket(c)
-	words := l.words(p) // as late as possible: a client that speaks first may just be about to
+	words, told := l.words(p), 0 // as late as possible: a client that speaks first may just be about to
 	if errno == 0 {
 		p.node.fd, p.node.state = int32(node), nagle|mortal|full // full: not connected yet
-		errno = l.dial(p, words)
+		told, errno = l.dial(p, words)
 	}
 	if errno != 0 {
 		c.keep(words)
@@ -30,18 +30,20 @@ func (l *loop) call(client int, c *Call) {
 		return
 	}
 	l.number(p)
-	events := uint32(inputs)
-	switch early := words[len(c.Opening):]; {
+	switch opening := len(c.Opening); {
 	case p.node.is(full):
 		c.keep(words)
-		p.node.set(asked)
-		events |= unix.EPOLLOUT
 		fallthrough
 	case c.Greets:
 		l.wheel.set(p.number, c.began+c.Patience)
 	default:
 		l.settle(p) // the call is the caller's again
-		l.count(p, early)
+		l.count(p, words, opening, told)
+	}
+	events := uint32(inputs)
+	if p.node.is(full) {
+		p.node.set(asked)
+		events |= unix.EPOLLOUT
 	}
 	if l.register(p, &p.client, inputs) != nil || l.register(p, &p.node, events) != nil {
 		l.unwatched(p)
@@ -55,62 +57,69 @@ func (l *loop) words(p *pair) []byte {
 	if p.call.Greets {
 		return l.scratch[:opening]
 	}
-	early, _ := p.client.read(l.scratch[opening:]) // of an end or a reset there will be an event
-	return l.scratch[:opening+early]
+	return l.scratch[:opening+l.readEarly(p, l.scratch[opening:])]
 }
 
-// dial begins a connection. If words follow, they carry the acknowledgement of the node's SYN. There is no socket any more if it fails.
-func (l *loop) dial(p *pair, words []byte) syscall.Errno {
+// dial begins a connection. If words follow, they carry the acknowledgement of the node's SYN, and told is how much of them the node has.
+// There is no socket any more if it fails.
+func (l *loop) dial(p *pair, words []byte) (told int, errno syscall.Errno) {
 	if len(words) > 0 {
 		holdAck(int(p.node.fd))
 	}
-	errno := connect(int(p.node.fd), p.call.Node)
+	errno = connect(int(p.node.fd), p.call.Node)
 	if errno == 0 || errno == unix.EINPROGRESS {
-		errno = l.tell(p, words)
+		told, errno = l.tell(p, words)
 	}
 	if errno != 0 {
 		bare.Close(int(p.node.fd))
 		p.node.fd = 0
 	}
-	return errno
+	return told, errno
 }
 
 // tell gives a node its first words if it has accepted already, as near ones have: that saves an event. An opening alone waits for the event,
 // to go in one segment with what the client says by then. An error says that the node has refused.
-func (l *loop) tell(p *pair, words []byte) syscall.Errno {
-	if len(words) == 0 || !p.call.Greets && len(words) == len(p.call.Opening) {
-		return 0
+func (l *loop) tell(p *pair, words []byte) (told int, errno syscall.Errno) {
+	c := p.call
+	if len(words) == 0 || !c.Greets && len(words) == len(c.Opening) {
+		return 0, 0
 	}
-	n, errno := p.node.write(words)
+	told, errno = p.node.write(words)
 	switch {
 	case temporary(errno):
-		return 0
+		return 0, 0
 	case errno != 0:
-		return errno
-	case n < len(words): // a new socket has room for more than that
-		return unix.ENOBUFS
+		return 0, errno
+	case c.Greets && told < len(words): // a new socket has room for more than that
+		return told, unix.ENOBUFS
 	}
 	p.node.unset(full)
 	p.node.set(spoken)
-	c := p.call
 	c.connected, c.introduced = max(time.Since(base), c.began+1), len(c.Opening) > 0
 	l.now = max(l.now, c.connected)
-	return 0
+	return told, 0
 }
 
 // keep remembers what the client has said, as the node cannot be told now.
 func (c *Call) keep(words []byte) { c.early = append([]byte(nil), words[len(c.Opening):]...) }
 
-// count counts what the client had said before it had a node.
-func (l *loop) count(p *pair, early []byte) {
+// count counts what the client had said before it had a node. The node has taken so much of the words, and gets the rest
+// as it would anything that it does not take at once: nobody else may hear it now.
+func (l *loop) count(p *pair, words []byte, opening, told int) {
+	var rest stamp
+	if told < len(words) {
+		p.node.held, rest = l.store.parcel(words[told:]), moving
+		p.node.set(full)
+	}
+	p.client.moved.Add(int64(told - opening))
+	early := words[opening:]
 	if len(early) == 0 {
 		return
 	}
 	if startsTLS(early) {
 		p.tls.Store(true)
 	}
-	p.client.last.Store(l.stamp(stampLine(early)))
-	p.client.moved.Add(int64(len(early)))
+	p.client.last.Store(l.stamp(stampLine(early) | rest))
 }
 
 // unwatched ends what cannot be watched.
@@ -229,10 +238,10 @@ func (l *loop) address(p *pair, opening, early []byte) {
 	}
 	if len(b) > 0 {
 		p.node.set(spoken)
-		if n, _ := p.node.write(b); n < len(b) { // a new socket has room for more than that
+		if told, errno := p.node.write(b); errno != 0 && !temporary(errno) {
 			l.lost(p, &p.client, &p.node)
 		} else {
-			l.count(p, b[len(opening):])
+			l.count(p, b, len(opening), told)
 		}
 	}
 	l.turn(p)
@@ -240,8 +249,11 @@ func (l *loop) address(p *pair, opening, early []byte) {
 
 // readEarly reads what a client says before a node has heard its opening.
 func (l *loop) readEarly(p *pair, into []byte) int {
-	n, _ := p.client.read(into)
-	if 0 < n && n < len(into) && !p.client.is(hungUp) {
+	n, errno := p.client.read(into)
+	switch {
+	case errno != 0 && !temporary(errno):
+		p.client.set(broken)
+	case 0 < n && n < len(into) && !p.client.is(hungUp):
 		p.client.unset(readable) // what comes later is another event
 	}
 	return n

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ type guest struct {
 	call    Call
 	settled chan Progress
 	back    chan Progress
+	ended   chan Result
 }
 
 func (g *guest) Enter(int, netip.AddrPort, time.Time) *Call {
@@ -37,13 +39,19 @@ func (g *guest) Judge(said []byte) Verdict {
 
 func (g *guest) Settled(_ Session, p Progress) Terms {
 	g.settled <- p
-	return Terms{Owner: ending(func(Result) {})}
+	return Terms{Owner: ending(func(r Result) { g.ended <- r })}
 }
 
 func (g *guest) Back(p Progress) { g.back <- p }
 
 // letIn gives a loop a client that is there already, with words, and calls a node for it.
 func letIn(t *testing.T, words string, call Call) (*guest, *net.TCPConn) {
+	t.Helper()
+	return letInAfter(t, func(client *net.TCPConn) { say(t, client, words) }, call)
+}
+
+// letInAfter gives a loop a client that has done something already.
+func letInAfter(t *testing.T, before func(client *net.TCPConn), call Call) (*guest, *net.TCPConn) {
 	t.Helper()
 	needsLoops(t)
 	entry := listen(t)
@@ -52,13 +60,13 @@ func letIn(t *testing.T, words string, call Call) (*guest, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	client.SetDeadline(time.Now().Add(patience))
-	say(t, client, words)
+	before(client)
 	fd, err := bareOf(entry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	entry.Close()
-	g := &guest{call: call, settled: make(chan Progress, 1), back: make(chan Progress, 1)}
+	g := &guest{call: call, settled: make(chan Progress, 1), back: make(chan Progress, 1), ended: make(chan Result, 1)}
 	e := new(Engine)
 	if err := e.Listen(fd, g); err != nil {
 		t.Fatal(err)
@@ -117,15 +125,14 @@ func accept(t *testing.T, l *net.TCPListener) *net.TCPConn {
 	return c
 }
 
-func receive(t *testing.T, from chan Progress) Progress {
+func receive[T any](t *testing.T, from chan T) (told T) {
 	t.Helper()
 	select {
-	case p := <-from:
-		return p
+	case told = <-from:
 	case <-time.After(patience):
 		t.Fatal("nothing has become of the call")
 	}
-	return Progress{}
+	return told
 }
 
 // What a client has said before it was accepted goes to the node behind the opening, and counts as the client's; the opening does not.
@@ -202,4 +209,148 @@ func TestFirstWordsComeBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that resets is no client that has nothing more to say, even if the reset was there before it had a node.
+func TestResetBeforeTheCall(t *testing.T) {
+	for _, opening := range []string{"", "PROXY\r\n"} {
+		l := listen(t)
+		defer l.Close()
+		g, _ := letInAfter(t, func(client *net.TCPConn) {
+			client.SetLinger(0)
+			client.Close()
+		}, Call{Node: addressOf(l), Opening: []byte(opening), Patience: patience})
+		node := accept(t, l)
+		receive(t, g.settled)
+		hearReset(t, node)
+		node.Close()
+		if r := receive(t, g.ended); r != (Result{End: ClientReset}) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// A node that has taken a part of a client's first words gets the rest of them: nobody else hears them.
+func TestFirstWordsInPieces(t *testing.T) {
+	l := listen(t) // with so little room, and in such small segments, that they are more than a new socket takes
+	defer l.Close()
+	raw, err := l.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, 88)
+	})
+	words := strings.Repeat("0123456789abcd\r\n", 30<<10/16)
+	g, client := letIn(t, words, Call{Node: addressOf(l), Opening: []byte("PROXY\r\n"), Patience: patience})
+	node := accept(t, l)
+	select {
+	case <-g.settled:
+	case p := <-g.back:
+		t.Fatalf("%d bytes come back, of which the node has some", len(p.Early))
+	}
+	say(t, client, "more")
+	hear(t, node, "PROXY\r\n"+words+"more")
+	client.Close()
+	hearEnd(t, node)
+	node.Close()
+	if r := receive(t, g.ended); r.Up != int64(len(words)+4) || r.End != ClientLeft {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A loop that has slept for longer than a turn of its wheel gives a call all of its time.
+func TestCallAfterASleep(t *testing.T) {
+	b := newBench(t)
+	b.wheel = newWheel(b.now - 3*wheelSlots*wheelTick)
+	l := listen(t)
+	defer l.Close()
+	g := &guest{call: Call{Node: addressOf(l), Greets: true, Patience: patience}, settled: make(chan Progress, 1), back: make(chan Progress, 1), ended: make(chan Result, 1)}
+	client, near := connection(t)
+	defer client.Close()
+	fd, err := duplicate(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	b.receive(visitor{door: g, fd: fd})
+	node := accept(t, l)
+	b.step()
+	if len(g.back) > 0 {
+		t.Error("the call was given back at once")
+	}
+	say(t, node, "* OK\r\n")
+	for len(g.settled) == 0 && len(g.back) == 0 {
+		b.step()
+	}
+	hear(t, client, "* OK\r\n")
+}
+
+// counting is a door that keeps its clients to itself.
+type counting struct{ entered atomic.Int32 }
+
+func (d *counting) Enter(client int, _ netip.AddrPort, _ time.Time) *Call {
+	d.entered.Add(1)
+	unix.Close(client)
+	return nil
+}
+
+func (*counting) Room(int) time.Duration    { return 0 }
+func (*counting) Stuck(error) time.Duration { return time.Second }
+
+// What one loop has taken in may be on its way to another when the entrance is shut.
+func TestUnlistenWaitsForWhoIsUnderway(t *testing.T) {
+	needsLoops(t)
+	e := new(Engine)
+	e.once.Do(func() {})
+	for range 2 {
+		l, err := newLoop(true, net.KeepAliveConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.loops = append(e.loops, l)
+	}
+	first, second := e.loops[0], e.loops[1]
+	second.others = e.loops[:1]
+	second.load.Store(uneven + 1)
+	entry := listen(t)
+	fd, err := bareOf(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	entry.Close()
+	d := new(counting)
+	e.Listen(fd, d)
+	first.step()
+	second.step()
+	shut := make(chan bool)
+	go func() {
+		e.Unlisten(fd)
+		close(shut)
+	}()
+	for first.entrances[0] != nil {
+		first.step()
+	}
+	client, err := net.DialTCP("tcp4", nil, entry.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for second.entrances[0] != nil { // takes the client in and hands it over
+		second.step()
+	}
+	select {
+	case <-shut:
+		t.Error("shut while a client was on its way")
+	case <-time.After(50 * time.Millisecond):
+	}
+	e.running.Go(first.run)
+	e.running.Go(second.run)
+	<-shut
+	if n := d.entered.Load(); n != 1 {
+		t.Errorf("%d clients had entered, want 1", n)
+	}
+	e.Close()
 }

@@ -148,7 +148,7 @@ func (l *loop) move(p *pair, from, to *side) bool {
 // noMore is what a read that brought nothing means.
 func (l *loop) noMore(p *pair, from, to *side, errno syscall.Errno) {
 	switch {
-	case errno == 0:
+	case errno == 0 && !from.is(broken):
 		p.note(p.pick(from, ClientLeft, NodeLeft))
 		l.over(p, from, to)
 	case errno == unix.EAGAIN:

@@ -32,6 +32,7 @@ const (
 	asked                       // epoll tells when there is room
 	unwanted                    // what comes from here is read and thrown away, as the other side is gone
 	ended                       // no more comes from here
+	broken                      // it was reset, which a read has used up: reads find an end now
 	inside                      // TLS may have more to say without anything to read
 	shutLater                   // this side is to be told that no more comes, behind what is held for it
 	nagle                       // TCP_NODELAY is not set
