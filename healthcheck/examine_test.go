@@ -52,7 +52,7 @@ func examine(t *testing.T, service string, port int, keys string) []Finding {
 	t.Helper()
 	found, probes := Examine(t.Context(), topology(t, fmt.Sprintf(`
 cluster: mail.example.org
-services: {%[1]s: {port: %[2]d, check: {timeout: 300ms}, %[3]s}}
+services: {%[1]s: {port: %[2]d, check: {timeout: 1s}, %[3]s}}
 nodes: [{name: a, address: 127.0.0.1, services: [%[1]s]}]
 `, service, port, keys)), "test", nil)
 	if probes != 1 {

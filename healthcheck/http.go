@@ -23,7 +23,7 @@ func (d *dialogue) http() *failure {
 	if err != nil {
 		return d.unheard(err, head)
 	}
-	body = d.rest(body)
+	body = d.rest(a, body)
 	if f := d.judge(a, body); f != nil {
 		return f
 	}
@@ -93,11 +93,15 @@ func interim(head []byte) bool {
 // maxWords is how much of a body is looked at: error pages say early what is wrong.
 const maxWords = 1 << 10
 
-// rest reads the answer to its end, if that comes in a moment, and returns the beginning of the body.
-func (d *dialogue) rest(body []byte) []byte {
-	d.raw.SetDeadline(d.lingerUntil())
+// rest reads the answer to its end, if that comes in a moment, and returns the beginning of the body. Where the body decides whether the
+// node is good it has the probe's time.
+func (d *dialogue) rest(a response, body []byte) []byte {
 	var scratch []byte
-	for !d.ended {
+	for hasty := false; !d.ended; {
+		if !hasty && (!d.decidesByBody(a) || len(body) >= maxWords) {
+			hasty = true
+			d.raw.SetDeadline(d.lingerUntil())
+		}
 		into := body[len(body):cap(body)]
 		if len(into) == 0 {
 			if scratch == nil {
@@ -123,6 +127,9 @@ func (d *dialogue) judge(a response, body []byte) *failure {
 	}
 	return nil
 }
+
+// decidesByBody says whether the same status means that a node is good or that it is not: see misread.
+func (d *dialogue) decidesByBody(a response) bool { return d.secure == nil && a.status == 400 }
 
 // misread is why a node may not have understood a request that has nothing wrong in it, or "". All sessions get the same
 // 400 as we: it reads our PROXY header as a request, or our request as a handshake.

@@ -21,7 +21,7 @@ func greeter(c net.Conn) error {
 }
 
 func smtpJob(port uint16, addrs ...string) job {
-	j := job{spec: &spec{protocol: config.SMTP, level: config.LevelProtocol, port: port, name: "mail.example.org", timeout: 2 * time.Second}, whole: true}
+	j := job{spec: &spec{protocol: config.SMTP, level: config.LevelProtocol, port: port, name: "mail.example.org", timeout: 10 * time.Second}, whole: true}
 	for _, a := range addrs {
 		j.addrs = append(j.addrs, netip.MustParseAddr(a))
 	}
@@ -45,7 +45,9 @@ func TestAddressesInOrder(t *testing.T) {
 		{"127.0.0.3 127.0.0.1", "good"}, // the silent one takes half of the time at most
 		{"127.0.0.2 127.0.0.3", "connect: connection refused"},
 	} {
-		o := smtpJob(n.addr.Port(), strings.Fields(c.addrs)...).run(t.Context())
+		j := smtpJob(n.addr.Port(), strings.Fields(c.addrs)...)
+		j.spec.timeout = 4 * time.Second
+		o := j.run(t.Context())
 		got := "good"
 		if o.failure != nil {
 			got = o.failure.reason
