@@ -55,7 +55,7 @@ func startFile(t *testing.T, text string) *rig {
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	id := os.Getpid()
-	l, err := net.Listen("tcp4", fmt.Sprintf("127.%d.%d.%d:0", 64+id>>16&63, id>>8&255, id&255))
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.%d.%d.%d:0", 128+id>>16&63, id>>8&255, id&255))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // keysOf is how many keys a server has for the zone, and the zone's serial.
 func keysOf(server string) (keys int, serial uint32) {
-	m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(new(dns.Msg).SetQuestion("mail.example.org.", dns.TypeDNSKEY), server)
+	m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(new(dns.Msg).SetQuestion("mail.example.org.", dns.TypeDNSKEY), server)
 	if err != nil {
 		return 0, 0
 	}

@@ -39,7 +39,7 @@ func askDNS(address, name string, kind uint16, subnet string) dns.RR {
 		ip := dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: parseIP(subnet)}
 		q.IsEdns0().Option = []dns.EDNS0{&ip}
 	}
-	m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, address)
+	m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, address)
 	if err != nil || len(m.Answer) == 0 {
 		return nil
 	}
@@ -191,7 +191,7 @@ func TestServeCookies(t *testing.T) {
 		q := new(dns.Msg).SetQuestion("mail.example.org.", dns.TypeSOA)
 		q.SetEdns0(1232, false)
 		q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie}}
-		m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, server)
+		m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, server)
 		if err != nil || m.IsEdns0() == nil {
 			return ""
 		}

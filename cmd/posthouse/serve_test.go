@@ -52,7 +52,7 @@ func newServed(t *testing.T, nodes int) *served {
 func (s *served) topology(n int, more string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cluster: mail.example.org\nshutdown: {deadline: 2s}\nadmin: {listen: %q}\n", s.admin)
-	fmt.Fprintf(&b, "services:\n  imap: {listen: [%q], proxy_protocol: none, check: {interval: 100ms, timeout: 100ms, remote_interval: 100ms}}\nnodes:\n", s.front)
+	fmt.Fprintf(&b, "services:\n  imap: {listen: [%q], proxy_protocol: none, check: {interval: 100ms, remote_interval: 100ms}}\nnodes:\n", s.front)
 	for i, node := range s.nodes[:n] {
 		a := node.Addr("imap")
 		fmt.Fprintf(&b, "  - {name: node-%d, address: %s, services: [imap], ports: {imap: %d}}\n", i+1, a.Addr(), a.Port())
@@ -105,7 +105,7 @@ func (s *served) end() {
 
 // greeting is what a new client hears first, "" for nothing.
 func (s *served) greeting() string {
-	c, err := net.DialTimeout("tcp", s.front, time.Second)
+	c, err := net.DialTimeout("tcp", s.front, 5*time.Second)
 	if err != nil {
 		return ""
 	}
@@ -254,10 +254,12 @@ func TestServeCannotBind(t *testing.T) {
 
 var givenPorts sync.Map
 
-// freePort gives no address twice: where few ports are free the kernel would.
+// freePort is a port of an address that nothing else in these tests is at, nor in those of other packages, so that it stays free until it is
+// bound. No one is given twice: where few ports are free the kernel would.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	id := os.Getpid()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 128+id>>16&63, id>>8&255, id&255))
 	if err != nil {
 		t.Fatal(err)
 	}
