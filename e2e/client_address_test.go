@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestAcceptProxy is swaks as a balancer in front of ours: from the prefixes that we believe its PROXY header is required,
@@ -26,7 +25,7 @@ func TestAcceptProxy(t *testing.T) {
 			if err := swaks(plain, sink, header...)(newVisit(t, front, "smtp", 71+i)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, 5*time.Second, "the node's log", func() error { return before.saw("smtp", "", row.client, source) })
+			eventually(t, patience, "the node's log", func() error { return before.saw("smtp", "", row.client, source) })
 		})
 	}
 	t.Run("no header", func(t *testing.T) {
@@ -35,14 +34,14 @@ func TestAcceptProxy(t *testing.T) {
 		if words, _ := io.ReadAll(k.read); len(words) > 0 { // a close or a reset: there is no agreed form for words
 			t.Errorf("a client that owes a header is answered: %q", words)
 		}
-		eventually(t, 5*time.Second, "our log", func() error { return p.endedWith("127.0.9.75", "proxy-header") })
+		eventually(t, patience, "our log", func() error { return p.endedWith("127.0.9.75", "proxy-header") })
 	})
 	t.Run("not believed", func(t *testing.T) {
 		before := servers.mark()
 		if err := swaks(plain, sink)(newVisit(t, front, "smtp", 130)); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 5*time.Second, "the node's log", func() error { return before.saw("smtp", "", "127.0.9.130", source) })
+		eventually(t, patience, "the node's log", func() error { return before.saw("smtp", "", "127.0.9.130", source) })
 	})
 }
 
@@ -76,7 +75,7 @@ func TestTurnedAway(t *testing.T) {
 			t.Errorf("%s, over the limit: %q, want %q", service, got, want)
 		}
 		one.conn.Close()
-		eventually(t, 5*time.Second, service+" after one has gone", func() error {
+		eventually(t, patience, service+" after one has gone", func() error {
 			k := dialogue(t, service, "127.0.9.81")
 			_, err := until(k.read, scripts[service].greeting)
 			k.conn.Close()
@@ -85,6 +84,6 @@ func TestTurnedAway(t *testing.T) {
 		two.conn.Close()
 	}
 	for client, end := range map[string]string{"127.0.9.80": "denied", "127.0.9.81": "limit"} {
-		eventually(t, 5*time.Second, "our log", func() error { return p.endedWith(client, end) })
+		eventually(t, patience, "our log", func() error { return p.endedWith(client, end) })
 	}
 }

@@ -121,7 +121,7 @@ func playedNode(t *testing.T) *played {
 // converse is an IMAP server that knows the commands of a probe, or a frozen one.
 func converse(c net.Conn, silent bool) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if !silent {
 		fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
 	}

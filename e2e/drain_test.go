@@ -61,7 +61,7 @@ func TestDrain(t *testing.T) {
 	for _, k := range mails {
 		k.finish()
 	}
-	if err := p.wait(5 * time.Second); err != nil {
+	if err := p.wait(patience); err != nil {
 		t.Errorf("end: %v, want exit status 0", err)
 	}
 	requireEnds(t, p, "smtp", len(mails), "client", "node", "reset-client")

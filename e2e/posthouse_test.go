@@ -62,7 +62,7 @@ func (p *posthouse) finish(t *testing.T) {
 	case <-p.ended:
 	default:
 		p.signal(t, syscall.SIGTERM)
-		if err := p.wait(5 * time.Second); err != nil {
+		if err := p.wait(patience); err != nil {
 			t.Errorf("SIGTERM: %v, want exit status 0", err)
 		}
 		p.signal(t, syscall.SIGKILL)
@@ -118,7 +118,7 @@ func (p *posthouse) records(message string) []map[string]any {
 }
 
 // api asks the admin API, over a connection for each request, so that none stays open.
-var api = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var api = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func (p *posthouse) get(path string) (status int, body string, err error) {
 	r, err := api.Get("http://" + admin + path)

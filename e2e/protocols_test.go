@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // dialects is every service in every way it can be encrypted, with clients that others wrote.
@@ -82,9 +81,9 @@ func everyDialect(t *testing.T, proxy string, p *posthouse) {
 			case "none":
 				shown = source
 			}
-			eventually(t, 5*time.Second, "the node's log", func() error { return before.saw(d.service, v.user, shown, peer) })
+			eventually(t, patience, "the node's log", func() error { return before.saw(d.service, v.user, shown, peer) })
 			if p != nil {
-				eventually(t, 5*time.Second, "our log", func() error { return p.saw(d.service, d.tls, client) })
+				eventually(t, patience, "our log", func() error { return p.saw(d.service, d.tls, client) })
 			}
 		})
 	}

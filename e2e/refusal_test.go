@@ -123,7 +123,7 @@ func TestBadFile(t *testing.T) {
 		}
 		return err
 	}
-	eventually(t, 5*time.Second, "refused", func() error { return refusedCount(1) })
+	eventually(t, patience, "refused", func() error { return refusedCount(1) })
 	if n := strings.Count(p.logged(), "stroe"); n != 1 {
 		t.Errorf("the log speaks of the mistake %d times, want once:\n%s", n, p.logged())
 	}
@@ -136,7 +136,7 @@ func TestBadFile(t *testing.T) {
 	// The same again changes nothing and says nothing; the empty file does.
 	replace(t, p.path, strings.Replace(y.String(), "role: store", "role: stroe", 1))
 	replace(t, p.path, "")
-	eventually(t, 5*time.Second, "refused", func() error { return refusedCount(2) })
+	eventually(t, patience, "refused", func() error { return refusedCount(2) })
 	if n := strings.Count(p.logged(), "stroe"); n != 1 {
 		t.Errorf("the log speaks of the mistake %d times, want once:\n%s", n, p.logged())
 	}
@@ -150,7 +150,7 @@ func TestBadFile(t *testing.T) {
 
 	y.weights = map[string]int{"d2": 3}
 	y.write(t, p.path)
-	eventually(t, 5*time.Second, "good again", func() error {
+	eventually(t, patience, "good again", func() error {
 		current, err := p.metric("posthouse_topology_current")
 		if err == nil && current != 1 {
 			err = fmt.Errorf("current is %v", current)

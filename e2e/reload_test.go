@@ -28,7 +28,7 @@ func TestReload(t *testing.T) {
 	takenUp := func() {
 		t.Helper()
 		applied++
-		eventually(t, 5*time.Second, "reload", func() error { return inEffect(p, applied) })
+		eventually(t, patience, "reload", func() error { return inEffect(p, applied) })
 	}
 	for n := range reloads {
 		y := variant(n)

@@ -51,8 +51,8 @@ func everyEnded(t *testing.T, ends, proxy string, p *posthouse) (count int) {
 			if ends == "terminate" {
 				service = clear[service]
 			}
-			eventually(t, 5*time.Second, "the node's log", func() error { return before.saw(service, v.user, shown, source) })
-			eventually(t, 5*time.Second, "our log", func() error { return p.saw(d.service, implicit, client) })
+			eventually(t, patience, "the node's log", func() error { return before.saw(service, v.user, shown, source) })
+			eventually(t, patience, "our log", func() error { return p.saw(d.service, implicit, client) })
 		})
 	}
 	return count

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestWebClientAddress is what a node knows of the client: the addresses in its log are the client's by the PROXY header,
@@ -27,7 +26,7 @@ func TestWebClientAddress(t *testing.T) {
 				}
 				for n := range clients {
 					client := fmt.Sprintf("127.0.9.%d", 100+n)
-					eventually(t, 5*time.Second, "the node's log", func() error { return before.told(y, client, n) })
+					eventually(t, patience, "the node's log", func() error { return before.told(y, client, n) })
 				}
 			})
 		}

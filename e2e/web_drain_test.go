@@ -50,11 +50,11 @@ func TestWebDrain(t *testing.T) {
 			bodies <- err
 		}()
 	}
-	eventually(t, 5*time.Second, "bodies on their way", func() error { return underway(backs) })
+	eventually(t, patience, "bodies on their way", func() error { return underway(backs) })
 	p.signal(t, syscall.SIGTERM)
 	began := time.Now()
 	for _, k := range idle {
-		k.conn.SetDeadline(time.Now().Add(5 * time.Second))
+		k.conn.SetDeadline(time.Now().Add(patience))
 		if _, err := k.read.ReadByte(); err == nil || errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("an idle connection ends with %v", err)
 		}
@@ -66,7 +66,7 @@ func TestWebDrain(t *testing.T) {
 		}
 	}
 	through := time.Since(began)
-	if err := p.wait(5 * time.Second); err != nil {
+	if err := p.wait(patience); err != nil {
 		t.Errorf("end: %v, want exit status 0", err)
 	}
 	o.fact(t, "%d bodies finished %v after SIGTERM, %d idle connections closed after %v, ended after %v", 2*each,

@@ -55,7 +55,7 @@ func TestWebPush(t *testing.T) {
 					y.nodes = strings.ReplaceAll(y.nodes, "}", ", state: drain}")
 				}
 				y.write(t, p.path)
-				eventually(t, 5*time.Second, "reload", func() error { return inEffect(p, n+1) })
+				eventually(t, patience, "reload", func() error { return inEffect(p, n+1) })
 				heard(2)
 			}
 			for _, n := range nodes {

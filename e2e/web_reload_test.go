@@ -17,7 +17,7 @@ func TestWebReload(t *testing.T) {
 	began := time.Now()
 	for n := range reloads {
 		webVariant(n).write(t, p.path)
-		eventually(t, 5*time.Second, "reload", func() error { return inEffect(p, n+1) })
+		eventually(t, patience, "reload", func() error { return inEffect(p, n+1) })
 	}
 	took := time.Since(began)
 	l.after(t, 2*clients) // each once more, at least
