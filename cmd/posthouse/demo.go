@@ -20,7 +20,7 @@ import (
 const (
 	demoUser     = "anna"
 	demoPassword = "demo"
-	demoStart    = 15 * time.Second // for 100 listeners on a busy machine
+	demoStart    = 30 * time.Second // for 100 listeners on a busy machine
 )
 
 type demoCmd struct {
