@@ -271,6 +271,8 @@ func freePort(t *testing.T) string {
 	return address
 }
 
+const pollPause = 10 * time.Millisecond
+
 func poll(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -278,7 +280,7 @@ func poll(t *testing.T, what string, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pollPause)
 	}
 }
 
