@@ -122,10 +122,15 @@ func (l *loop) moveSecure(p *pair, from, to *side) bool {
 	return true
 }
 
+// mostRecords bounds how many records are opened for a chunk. A record of one byte takes as long as a hundred bytes of bulk: a client that sends
+// nothing else would have a turn of as many milliseconds as its receive buffer has megabytes, ten times over. With fewer, lines that
+// come in records of their own would take more writes.
+const mostRecords = 64
+
 // open reads what TLS has for us, at most a chunk of records: more of them leave the cache before they are sent.
 func (l *loop) open(p *pair, y *layer, from, to *side) {
 	n, err := y.Conn.Read(l.scratch[:])
-	for err == nil && n < chunk && len(l.sealed) < chunk {
+	for records := 1; err == nil && n < chunk && len(l.sealed) < chunk && records < mostRecords; records++ {
 		var more int
 		more, err = y.Conn.Read(l.scratch[n:])
 		n += more

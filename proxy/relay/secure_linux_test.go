@@ -20,6 +20,8 @@ import (
 	"time"
 
 	mathrand "math/rand/v2"
+
+	"golang.org/x/sys/unix"
 )
 
 // identity is what every TLS server of these tests shows.
@@ -322,6 +324,44 @@ func TestSecureEndIsHeld(t *testing.T) {
 		if r := <-result; r.Down != int64(said) || r.End != ClientLeft {
 			t.Errorf("result = %+v", r)
 		}
+	}
+}
+
+// A client whose records hold a byte each costs a loop much more than its bytes do: its turn is over after some records.
+func TestSecureFairness(t *testing.T) {
+	b := newBench(t)
+	var p Pair
+	client, _ := watch(t, &p)
+	far, near := connection(t)
+	defer far.Close()
+	p.Owner = ending(func(Result) {})
+	c, n, err := takeBoth(p.Client, near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newPair(b.loop, c, n, p)
+	b.begin(s, nil, nil)
+	said := noise[:10_000]
+	go func() {
+		for i := range said {
+			client.Write(said[i : i+1])
+		}
+	}()
+	eventually(t, func() bool {
+		waiting, err := unix.IoctlGetInt(c, unix.SIOCINQ)
+		return err != nil || waiting > 60_000
+	})
+	for s.client.moved.Load() < int64(len(said)) {
+		before := s.client.moved.Load()
+		b.step()
+		const most = 2 * turn * mostRecords // an event and the run queue
+		if moved := s.client.moved.Load() - before; moved > most {
+			t.Fatalf("%d records in one step, want %d at most", moved, most)
+		}
+	}
+	got := make([]byte, len(said))
+	if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, said) {
+		t.Errorf("other bytes arrived, or %v", err)
 	}
 }
 
