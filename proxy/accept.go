@@ -65,18 +65,33 @@ func (l *listener) lend() bool {
 	return true
 }
 
-// takeBack lets a goroutine accept again. What waits in the queue goes on waiting there.
+// takeBack lets a goroutine accept again. What waits in the queue goes on waiting there. Without a descriptor for that the loops go on: they
+// hand over each client that is not to go the quick way.
 func (l *listener) takeBack() {
-	l.server.engine.Unlisten(l.fd)
-	f := os.NewFile(uintptr(l.fd), "")
-	defer f.Close()
-	l.fd = 0
-	again, err := net.FileListener(f)
+	again, err := listenerOf(l.fd)
 	if err != nil {
-		l.server.Log.Error("listen again", "address", listenAddress(l.address), "why", err.Error())
+		l.server.Log.Warn("accept", "address", listenAddress(l.address), "why", err.Error())
 		return
 	}
-	l.admit(socket{again.(*net.TCPListener), true})
+	l.server.engine.Unlisten(l.fd)
+	unix.Close(l.fd)
+	l.fd = 0
+	l.admit(socket{again, true})
+}
+
+// listenerOf is a listening socket with Go's poller, beside the descriptor.
+func listenerOf(fd int) (*net.TCPListener, error) {
+	second, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	f := os.NewFile(uintptr(second), "")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
 }
 
 func (l *listener) close() {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"os"
 	"testing"
 
@@ -30,6 +31,36 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	if n := len(r.log.lines("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)")); n != 1 {
 		t.Errorf("the log says so %d times", n)
+	}
+}
+
+// A reload that would take an address from the loops leaves it with them when there is no descriptor for that: its clients are served as
+// the reload says all the same.
+func TestReloadWithoutDescriptors(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	r.connect().hear(greeting)
+	at := r.address(r.service.Name)
+	release := exhaust(t)
+	last, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	r.apply(with(r.topology, copyOf(r.service, trusted)))
+	release()
+	for range 2 {
+		c, err := net.DialTCP("tcp4", nil, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		client := newPeer(t, c)
+		client.say("PROXY UNKNOWN\r\n")
+		client.hear(greeting)
+		r.apply(with(r.topology, copyOf(r.service, trusted))) // takes it
+	}
+	if r.lent() {
+		t.Error("the address is still with the loops")
 	}
 }
 
