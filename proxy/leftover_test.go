@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"posthouse/config"
+)
+
+// whims are what nodes do with a connection, and moods what clients do. Greetings that come late are the walk's, as are those that do not come.
+var (
+	whims = []script{
+		echo, echo, mute, hangsUp, resets, says("* BYE not now\r\n"), says("220 wrong door\r\n"), says("* O"),
+		func(c *net.TCPConn) { io.WriteString(c, "* OK half of a gree") },
+		func(c *net.TCPConn) { io.WriteString(c, greeting); c.SetLinger(0) },
+		func(c *net.TCPConn) { io.WriteString(c, greeting) },
+		func(c *net.TCPConn) {
+			io.WriteString(c, greeting[:3])
+			io.WriteString(c, greeting[3:])
+			io.Copy(c, c)
+		},
+	}
+	moods = []func(*net.TCPConn){
+		func(*net.TCPConn) {},
+		func(c *net.TCPConn) { c.SetLinger(0) },
+		func(c *net.TCPConn) { io.WriteString(c, "a NOOP\r\n"); c.SetLinger(0) },
+		func(c *net.TCPConn) { io.WriteString(c, "a NOOP\r\n"); c.CloseWrite(); io.Copy(io.Discard, c) },
+		func(c *net.TCPConn) { c.Read(make([]byte, 100)); io.WriteString(c, "a NOOP\r\n") },
+		func(c *net.TCPConn) { c.Read(make([]byte, 100)); c.SetLinger(0) },
+	}
+)
+
+// Whatever nodes and clients do, nothing is left of their sessions, and each has a line of its own.
+func TestNothingIsLeft(t *testing.T) {
+	for _, protocol := range []config.Protocol{config.IMAP, config.TCP} {
+		var nodes []*node
+		for range 4 {
+			nodes = append(nodes, newNode(t, func(c *net.TCPConn) { whims[rand.IntN(len(whims))](c) }))
+		}
+		r := newRig(t, func(s *config.Service) {
+			s.Protocol, s.Proxy = protocol, config.ProxyV2
+			s.Timeouts = config.Timeouts{Connect: time.Second, Greeting: 100 * time.Millisecond, Idle: 100 * time.Millisecond}
+			hedge(10 * time.Millisecond)(s)
+			s.Limits = config.Limits{Sessions: 100, ClientSessions: 50}
+		}, nodes...)
+		const sessions, crew = 120, 20
+		before := descriptors(t)
+		var clients sync.WaitGroup
+		for range crew {
+			clients.Go(func() {
+				for range sessions / crew {
+					c, err := net.DialTCP("tcp4", nil, r.address(r.service.Name))
+					if err != nil { // a node's reset has been quicker
+						continue
+					}
+					c.SetDeadline(time.Now().Add(patience))
+					moods[rand.IntN(len(moods))](c)
+					c.Close()
+				}
+			})
+		}
+		clients.Wait()
+		eventually(t, "all sessions have their line", func() bool { return len(r.log.sessions()) == sessions })
+		eventually(t, "no session is left", func() bool { return r.server.Sessions() == 0 })
+		eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= before+16 }) // the loops have pipes by now, and so on
+		for _, b := range r.server.Router.Table().Backends() {
+			eventually(t, b.Node.Name+" has no session", func() bool { return b.Sessions() == 0 })
+		}
+		m := r.server.Metrics.of(r.service.Name)
+		if started, live := testutil.ToFloat64(m.started), testutil.ToFloat64(m.live); started != sessions || live != 0 {
+			t.Errorf("%v sessions started, %v live", started, live)
+		}
+		ids := make(map[any]bool)
+		for _, line := range r.log.sessions() {
+			ids[line["id"]] = true
+		}
+		if len(ids) != sessions {
+			t.Errorf("the lines are of %d sessions, want %d", len(ids), sessions)
+		}
+		l := r.server.limiters[r.service.Name]
+		if l.sessions != 0 || len(l.clients.all) != 0 {
+			t.Errorf("the limiter is left with %d sessions, %d clients", l.sessions, len(l.clients.all))
+		}
+	}
+}
