@@ -264,13 +264,10 @@ func TestMinVersion(t *testing.T) {
 func TestSecuredFacts(t *testing.T) {
 	g := newGate(t, nil, []string{"a.example"})
 	settings := &tls.Config{ServerName: "a.example", NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
-	for range 2 {
+	for i, resumed := range []any{nil, true} {
 		c := g.client(settings)
 		talk(t, c)
 		leave(t, c)
-	}
-	g.ended(2)
-	for i, resumed := range []any{nil, true} {
 		line := g.ended(i + 1)
 		if line["sni"] != "a.example" || line["tls"] != "1.3" || line["alpn"] != "http/1.1" || line["cipher"] != "TLS_AES_128_GCM_SHA256" || line["resumed"] != resumed {
 			t.Errorf("session log: %v", line)
