@@ -38,7 +38,7 @@ func newServed(t *testing.T, nodes int) *served {
 	s := &served{t: t, path: filepath.Join(t.TempDir(), "topology.yaml"), ended: make(chan error, 1)}
 	s.front, s.admin = freePort(t), freePort(t)
 	for i := range nodes {
-		n := &mailtest.Node{Name: fmt.Sprintf("node-%d", i+1), Address: map[string]string{"imap": "127.0.0.1:0"}}
+		n := &mailtest.Node{Name: fmt.Sprintf("node-%d", i+1), Address: map[string]string{"imap": ownAddress(192)}}
 		if err := n.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -254,12 +254,17 @@ func TestServeCannotBind(t *testing.T) {
 
 var givenPorts sync.Map
 
-// freePort is a port of an address that nothing else in these tests is at, nor in those of other packages, so that it stays free until it is
-// bound. No one is given twice: where few ports are free the kernel would.
+// ownAddress is any port of an address of loopback, in the 64 networks from 127.first on, that no other process's tests are at: a port of it
+// that was closed is free until it is bound again.
+func ownAddress(first int) string {
+	id := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d:0", first+id>>16&63, id>>8&255, id&255)
+}
+
+// freePort is at an address that nothing else in these tests is at. No one is given twice: where few ports are free the kernel would.
 func freePort(t *testing.T) string {
 	t.Helper()
-	id := os.Getpid()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 128+id>>16&63, id>>8&255, id&255))
+	l, err := net.Listen("tcp", ownAddress(128))
 	if err != nil {
 		t.Fatal(err)
 	}
