@@ -70,7 +70,8 @@ func (a *attempt) begin(ctx context.Context) bool {
 	if a.given != nil {
 		return a.takeOver(ctx, a.given)
 	}
-	return a.dial(ctx) && a.introduce()
+	a.fail(failed, "unresolved")
+	return a.dial(ctx, a.backend.Addrs) && a.introduce()
 }
 
 // stream is what the node's words are read from.
@@ -81,10 +82,9 @@ func (a *attempt) stream() io.Reader {
 	return a.conn
 }
 
-// dial tries the node's addresses in order, each from all our sources.
-func (a *attempt) dial(ctx context.Context) bool {
-	a.fail(failed, "unresolved")
-	for _, address := range a.backend.Addrs {
+// dial tries addresses of the node in order, each from all our sources.
+func (a *attempt) dial(ctx context.Context, addresses []netip.AddrPort) bool {
+	for _, address := range addresses {
 		address = a.walk.target(a.backend, address)
 		a.address = address
 		began := time.Now()

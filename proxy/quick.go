@@ -205,7 +205,7 @@ func (q *quickCall) resume() {
 func (a *attempt) takeOver(ctx context.Context, q *quickCall) bool {
 	p := &q.progress
 	if p.Node == 0 {
-		return a.dial(ctx) && a.introduce()
+		return a.dial(ctx, a.backend.Addrs) && a.introduce()
 	}
 	conn, err := adopt(p.Node)
 	if err != nil {
@@ -218,7 +218,7 @@ func (a *attempt) takeOver(ctx context.Context, q *quickCall) bool {
 		if err := a.awaitConnected(ctx, conn); err != nil {
 			conn.Close()
 			a.fail(judgeDial(err))
-			return false
+			return a.dial(ctx, a.backend.Addrs[1:]) && a.introduce()
 		}
 		p.ToConnect = time.Since(q.began)
 	}

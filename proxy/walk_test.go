@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"posthouse/config"
 )
@@ -329,17 +332,46 @@ func TestSourcesInTurn(t *testing.T) {
 	}
 }
 
-// A node with two addresses is reached by the one that answers.
+// A node with two addresses is reached by the one that answers, whether the other one refuses or is silent.
 func TestSecondAddress(t *testing.T) {
-	node := newNode(t, echo)
-	topology := newTopology(nil, node)
-	topology.Nodes[0].Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")}
-	r := &rig{t: t, log: new(logBuffer), topology: topology, service: topology.Services[0]}
-	r.start()
-	c := r.connect()
-	c.hear(greeting)
-	c.Close()
-	if line := r.expectEnd("client"); line["address"] != fmt.Sprintf("127.0.0.1:%d", node.port) || line["tries"] != 1.0 {
-		t.Errorf("session log: %v", line)
+	for name, other := range map[string]func(*testing.T, netip.AddrPort){"refuses": func(*testing.T, netip.AddrPort) {}, "silent": deaf} {
+		t.Run(name, func(t *testing.T) {
+			node := newNode(t, echo)
+			first := netip.MustParseAddr("127.0.0.9")
+			other(t, netip.AddrPortFrom(first, node.port))
+			topology := newTopology(func(s *config.Service) { s.Timeouts.Connect = 2 * lookFirst }, node)
+			topology.Nodes[0].Addresses = []netip.Addr{first, netip.MustParseAddr("127.0.0.1")}
+			r := &rig{t: t, log: new(logBuffer), topology: topology, service: topology.Services[0]}
+			r.start()
+			c := r.connect()
+			c.hear(greeting)
+			c.Close()
+			if line := r.expectEnd("client"); line["address"] != fmt.Sprintf("127.0.0.1:%d", node.port) || line["tries"] != 1.0 {
+				t.Errorf("session log: %v", line)
+			}
+		})
+	}
+}
+
+// deaf answers no SYN at an address: its queue is full.
+func deaf(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	there := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	socket := func() int {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	l := socket()
+	if err := errors.Join(unix.Bind(l, there), unix.Listen(l, 0)); err != nil {
+		t.Skip(err)
+	}
+	for range 4 { // one fits in
+		c := socket()
+		unix.SetNonblock(c, true)
+		unix.Connect(c, there)
 	}
 }
