@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -66,7 +67,7 @@ func (e *Events) After(id int64) ([]Event, <-chan struct{}) {
 	if id > e.last {
 		id = e.first
 	}
-	i, _ := slices.BinarySearchFunc(e.kept, id+1, func(event Event, id int64) int { return int(event.ID - id) })
+	i, _ := slices.BinarySearchFunc(e.kept, id+1, func(event Event, id int64) int { return cmp.Compare(event.ID, id) })
 	return slices.Clone(e.kept[i:]), e.more
 }
 

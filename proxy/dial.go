@@ -35,7 +35,7 @@ func (d *dialer) dial(ctx context.Context, s *config.Service, to netip.AddrPort,
 	var err error
 	turn := d.turn.Add(1)
 	for i := range sources {
-		from := nth(s.Source, to.Addr().Is4(), int(turn+uint32(i))%sources)
+		from := nth(s.Source, to.Addr().Is4(), int((turn+uint32(i))%uint32(sources)))
 		conn, err = nd.DialTCP(ctx, "tcp", netip.AddrPortFrom(from, 0), to)
 		if err == nil || !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EADDRINUSE) {
 			return conn, err
@@ -50,7 +50,7 @@ func (d *dialer) source(s *config.Service, to netip.AddrPort) netip.Addr {
 	if sources == 0 {
 		return netip.Addr{}
 	}
-	return nth(s.Source, to.Addr().Is4(), int(d.turn.Add(1))%sources)
+	return nth(s.Source, to.Addr().Is4(), int(d.turn.Add(1)%uint32(sources)))
 }
 
 // sourcesFor is how many sources have an address's family.

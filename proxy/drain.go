@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -108,7 +109,7 @@ func (d *drain) eligible(open []*session, passed time.Duration) []*session {
 		silence[n] = facts.Silent
 		return !quietEnough(facts, n.opaque(), passed, d.deadline)
 	})
-	slices.SortFunc(quiet, func(a, b *session) int { return int(silence[b] - silence[a]) })
+	slices.SortFunc(quiet, func(a, b *session) int { return cmp.Compare(silence[b], silence[a]) })
 	return quiet
 }
 

@@ -31,7 +31,7 @@ type stream struct {
 	left int
 }
 
-func streamOf(number, size int) stream { return stream{number * stride % period, size} }
+func streamOf(number, size int) stream { return stream{int(int64(number) * stride % period), size} }
 
 // next is the part that comes next, at most a piece of it.
 func (s *stream) next() []byte { return text[s.at : s.at+min(s.left, piece)] }
