@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // notifier tells the service manager how the process is (sd_notify(3)). The zero value tells nobody.
@@ -50,9 +48,7 @@ func (n *notifier) ready(status string) { n.say("READY=1", "STATUS="+status) }
 
 // reloading begins a reload, which the next ready ends. The time tells the manager that it is not one before its signal.
 func (n *notifier) reloading() {
-	var now unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	n.say("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+	n.say("RELOADING=1", moment())
 }
 
 // stopping asks for as long as the sessions have, and a moment to be gone.
