@@ -42,19 +42,19 @@ func newReloadMetrics(r prometheus.Registerer) *reloadMetrics {
 func (m *reloadMetrics) current() { m.fresh.Set(1) }
 
 func (m *reloadMetrics) applied() {
-	m.reloads.WithLabelValues("applied").Inc()
 	m.current()
 	m.last.SetToCurrentTime()
+	m.reloads.WithLabelValues("applied").Inc()
 }
 
 func (m *reloadMetrics) refused() {
-	m.reloads.WithLabelValues("refused").Inc()
 	m.fresh.Set(0)
+	m.reloads.WithLabelValues("refused").Inc()
 }
 
 func (m *reloadMetrics) held() {
-	m.reloads.WithLabelValues("held").Inc()
 	m.fresh.Set(0)
+	m.reloads.WithLabelValues("held").Inc()
 }
 
 // newRegistry is a registry that knows the process and the build.

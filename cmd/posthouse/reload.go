@@ -83,12 +83,16 @@ func (r *reloader) first() (*config.Topology, error) {
 	return topology, r.accept(topology, source)
 }
 
+// begin says if what the balancer begins with is not what the file has.
+func (r *reloader) begin(b *balancer) {
+	if r.behind {
+		logHeld(b.log, r.lost)
+		b.metrics.held()
+	}
+}
+
 // follow applies what the file becomes, until ctx ends.
 func (r *reloader) follow(ctx context.Context, b *balancer) error {
-	if r.behind {
-		b.metrics.held()
-		logHeld(b.log, r.lost)
-	}
 	watcher := &config.Watcher{Path: r.path, Log: b.log, Known: r.known, Failed: func(err error) { r.unreadable(b, err) }}
 	r.mu.Lock()
 	r.watcher = watcher
@@ -137,8 +141,9 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 		return
 	}
 	if lost := config.Shrink(b.Topology(), topology); lost != nil {
+		why := logHeld(b.log, lost)
 		b.metrics.held()
-		r.tell("held", logHeld(b.log, lost))
+		r.tell("held", why)
 		return
 	}
 	logWarnings(b.log, topology)
@@ -148,8 +153,8 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 		return
 	}
 	r.behind = false
-	b.metrics.applied()
 	b.log.Info("topology reloaded", "event", "reload-applied", "path", r.path, "nodes", len(topology.Nodes))
+	b.metrics.applied()
 	r.tell("applied", "")
 	if err := r.accept(topology, source); err != nil {
 		b.log.Error("topology not remembered", "why", err.Error())
@@ -157,8 +162,8 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 }
 
 func (r *reloader) refuse(b *balancer, err error) {
-	b.metrics.refused()
 	b.log.Error("reload refused, the topology in effect stays", "event", "reload-refused", "path", r.path, "why", err.Error())
+	b.metrics.refused()
 	r.tell("refused", err.Error())
 }
 

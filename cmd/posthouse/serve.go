@@ -60,6 +60,7 @@ func serve(ctx context.Context, b *balancer, r *reloader) error {
 		stop()
 	}
 	b.restore()
+	r.begin(b)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, b.Run(ctx)) })
 	group.Go(func() error { return ended(ctx, r.follow(ctx, b)) })
