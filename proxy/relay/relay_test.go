@@ -96,7 +96,7 @@ func connectionBy(t testing.TB, l *net.TCPListener) (far, near *net.TCPConn) {
 	if near, err = l.AcceptTCP(); err != nil {
 		t.Fatal(err)
 	}
-	far.SetDeadline(time.Now().Add(patience))
+	far.SetDeadline(time.Now().Add(6 * patience)) // of a whole test, which may move many MiB
 	return far, near
 }
 
