@@ -332,6 +332,7 @@ func TestSecureFairness(t *testing.T) {
 	b := newBench(t)
 	var p Pair
 	client, _ := watch(t, &p)
+	p.Client.SetReadBuffer(1 << 20)
 	far, near := connection(t)
 	defer far.Close()
 	p.Owner = ending(func(Result) {})
