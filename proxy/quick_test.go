@@ -55,12 +55,7 @@ func TestQuick(t *testing.T) {
 func TestDenyDuringTheCall(t *testing.T) {
 	r := newRig(t, nil, newNode(t, echo))
 	client, node := newBareEnd(t), newBareEnd(t)
-	r.server.mu.Lock()
-	var l *listener
-	for _, l = range r.server.listeners {
-	}
-	r.server.mu.Unlock()
-	call := l.Enter(client.fd, netip.MustParseAddrPort("127.0.0.1:40000"), time.Now())
+	call := r.enter(client)
 	r.server.Deny([]Denial{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}})
 	call.Caller.Back(relay.Progress{Client: client.fd, Node: node.fd, Connected: true, Introduced: true})
 	node.say(greeting)
@@ -70,6 +65,32 @@ func TestDenyDuringTheCall(t *testing.T) {
 	if n := r.server.Router.Table().Backends()[0].Sessions(); n != 0 {
 		t.Errorf("the node is left with %d sessions", n)
 	}
+}
+
+// What a client says before a far node has accepted is not lost when the call is given back meanwhile.
+func TestFirstWordsOfACallThatComesBack(t *testing.T) {
+	r := newRig(t, func(s *config.Service) { s.Protocol = config.TCP }, newNode(t, echo))
+	client, node := newBareEnd(t), newBareEnd(t)
+	call := r.enter(client)
+	call.Caller.Back(relay.Progress{Client: client.fd, Node: node.fd, Early: []byte("hello, ")})
+	client.say("node")
+	node.hear("hello, node")
+	client.CloseWrite()
+	node.hearEnd()
+	node.Close()
+	if line := r.expectEnd("client"); line["up"] != 11.0 || line["failed"] != nil {
+		t.Errorf("session log: %v", line)
+	}
+}
+
+// enter lets a client in as a loop does, and returns the call that is to be made for it.
+func (r *rig) enter(client bareEnd) *relay.Call {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	for _, l := range r.server.listeners {
+		return l.Enter(client.fd, addressOf(client.LocalAddr()), time.Now())
+	}
+	return nil
 }
 
 // bareEnd is a connection whose near end is a descriptor that Go's poller does not know.

@@ -288,11 +288,11 @@ func (s *session) changed(table *routing.Table) bool {
 func (s *session) hand(a *attempt) {
 	s.client.SetDeadline(time.Time{})
 	a.conn.SetDeadline(time.Time{})
-	client, node := side{s.client, s.secure}, side{a.conn, a.secure}
-	if s.client = nil; s.unremarkable() {
+	client, node, first := side{s.client, s.secure}, side{a.conn, a.secure}, said{s.early, a.first}
+	if s.client, s.early = nil, nil; s.unremarkable() {
 		s.approach = direct
 	}
-	s.follow(s.server.join(client, node, said{s.early, a.first}, a.backend.Service.Timeouts.Idle, s))
+	s.follow(s.server.join(client, node, first, a.backend.Service.Timeouts.Idle, s))
 	s.killIfDenied()
 }
 
