@@ -285,6 +285,7 @@ func TestSecureEndIsHeld(t *testing.T) {
 		b := newBench(t)
 		var p Pair
 		client, under := watch(t, &p)
+		p.Client.SetWriteBuffer(64 << 10)
 		far, near := connection(t)
 		defer far.Close()
 		result := make(chan Result, 1)
