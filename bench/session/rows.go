@@ -57,10 +57,9 @@ func (b *bench) rows() []*row {
 		b.driven("bulk to the client, from writes", "s a GB", forBulk, written, beside.Goal{Ratio: 0.95}),
 		b.driven("bulk from the client", "s a GB", forBulk, upload, beside.Goal{Ratio: 1.10}),
 		b.idleRow("idle session", plain, work{}, beside.Goal{Ratio: 0.20, Most: 0.65}, beside.Goal{Ratio: 0.70}),
-		b.stalledRow("8 stalled readers of 1 GB each", 0),
-		b.stalledRow(fmt.Sprintf("8 readers of 1 GB each that stall after %d MiB", stalledFast>>20), stalledFast),
-		b.pauseRow(),
 	)
+	rows = append(rows, b.stalledRows("", plain, nil)...)
+	rows = append(rows, b.pauseRow())
 	return append(rows, b.tlsRows()...)
 }
 

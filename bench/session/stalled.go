@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -19,8 +20,9 @@ const (
 )
 
 // stalled is the memory of clients that want much, read so much of it and then nothing, of a server that has done nothing else.
-func (b *bench) stalled(p *server, fast int) (bytes int64, err error) {
-	l := b.newLoad(p, &work{verb: write, size: stalledSize, clients: stalledReaders, fast: fast})
+func (b *bench) stalled(p *server, w work) (bytes int64, err error) {
+	fast := w.fast
+	l := b.newLoad(p, &w)
 	if err := l.run(time.Now().Add(b.settle / 2)); err != nil {
 		return 0, err
 	}
@@ -106,13 +108,24 @@ func (l *load) moved() (each []int) {
 	return each
 }
 
-// stalledRow is about what the server needs for readers that stall, at once or after some bytes.
-func (b *bench) stalledRow(name string, fast int) *row {
+// stalledRows are about what the server needs for readers that stall, at once and after some bytes.
+func (b *bench) stalledRows(prefix string, v variant, config *tls.Config) []*row {
+	w := work{verb: write, size: stalledSize, clients: stalledReaders, tls: config}
+	late := w
+	late.fast = stalledFast
+	return []*row{
+		b.stalledRow(prefix+"8 stalled readers of 1 GB each", v, w),
+		b.stalledRow(fmt.Sprintf("%s8 readers of 1 GB each that stall after %d MiB", prefix, stalledFast>>20), v, late),
+	}
+}
+
+func (b *bench) stalledRow(name string, v variant, w work) *row {
 	return &row{
-		Lines: []beside.Line{{Name: name + ", process, sockets and pipes", Unit: "MiB", Goal: beside.Goal{Ratio: 1.0, To: haproxy}}},
-		Fresh: true,
+		Lines:   []beside.Line{{Name: name + ", process, sockets and pipes", Unit: "MiB", Goal: beside.Goal{Ratio: 1.0, To: haproxy}}},
+		Variant: v,
+		Fresh:   true,
 		Run: func(p *server) ([]beside.Sample, error) {
-			bytes, err := b.stalled(p, fast)
+			bytes, err := b.stalled(p, w)
 			return []beside.Sample{{Cost: float64(bytes) / (1 << 20)}}, err
 		},
 	}

@@ -18,7 +18,7 @@ func (b *bench) tlsRows() []*row {
 		down    = work{verb: write, size: bulkSize, clients: movers, scale: 1, tls: x25519}
 		up      = work{verb: take, size: bulkSize, clients: movers, scale: 1, tls: x25519}
 	)
-	return []*row{
+	rows := []*row{
 		b.shaken("TLS: handshake (X25519), a line each way, close", secured, x25519, false, beside.Goal{Ratio: 1.00}),
 		b.shaken("TLS: the same, resumed", secured, x25519, true, beside.Goal{}),
 		// OpenSSL 3.0 has no X25519MLKEM768: the peers take X25519 of the two that are offered, so there is no goal.
@@ -28,6 +28,7 @@ func (b *bench) tlsRows() []*row {
 		b.driven("TLS: bulk from the client", "s a GB", forBulk, up, beside.Goal{Ratio: 0.95}),
 		b.idleRow("TLS: idle session", secured, work{tls: x25519}, beside.Goal{Ratio: 0.55, Most: 9.6}, beside.Goal{}),
 	}
+	return append(rows, b.stalledRows("TLS: ", secured, x25519)...)
 }
 
 // shaken is a row about handshakes.
