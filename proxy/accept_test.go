@@ -3,7 +3,9 @@ package proxy
 import (
 	"net"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sys/unix"
@@ -88,6 +90,29 @@ func TestReserveComesBack(t *testing.T) {
 	if !there() {
 		t.Error("the reserve is not back after a client was turned away")
 	}
+}
+
+// The loops, which many sessions wait for, do not wait for a log that is slow.
+func TestSlowLogWithoutDescriptors(t *testing.T) {
+	r := newRig(t, nil, newNode(t, echo))
+	said := make(chan bool)
+	r.log.mu.Lock()
+	go func() {
+		defer close(said)
+		for _, l := range r.server.listeners {
+			r.server.stuck(l, l.fd, unix.EMFILE)
+			r.server.stuck(l, l.fd, unix.EINVAL)
+		}
+	}()
+	select {
+	case <-said:
+	case <-time.After(patience):
+		t.Error("who has no descriptor for a client waits for the log")
+	}
+	r.log.mu.Unlock()
+	eventually(t, "both lines are there", func() bool {
+		return len(r.log.lines("accept")) == 1 && strings.Contains(r.log.String(), "no-descriptors")
+	})
 }
 
 // Nothing is left of it when no descriptor is: the loss is noticed.

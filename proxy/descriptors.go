@@ -77,7 +77,7 @@ func (s *Server) stuck(l *listener, fd int, why error) {
 	if exhausted(why) {
 		s.shed(l, fd, why)
 	} else {
-		s.Log.Warn("accept", "address", listenAddress(l.address), "why", why.Error())
+		s.crew.do(func() { s.Log.Warn("accept", "address", listenAddress(l.address), "why", why.Error()) })
 	}
 }
 
@@ -129,12 +129,15 @@ func (r *reserve) close() {
 
 const sayEvery = time.Minute // a log line for each client would be a flood
 
-// sayNoDescriptor tells the operator, now and then. The caller holds the reserve's mu.
+// sayNoDescriptor tells the operator, now and then. A loop of the relay, whose sessions must not wait for a log that is slow, has others say
+// it. The caller holds the reserve's mu.
 func (s *Server) sayNoDescriptor(l *listener, why error) {
 	if r := &s.reserve; time.Since(r.said) > sayEvery {
 		r.said = time.Now()
-		s.events().Error("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)", "event", "no-descriptors",
-			"address", listenAddress(l.address), "sessions", s.Sessions(), "why", why.Error())
+		s.crew.do(func() {
+			s.events().Error("no descriptor for new sessions: raise the limit (LimitNOFILE=, ulimit -n)", "event", "no-descriptors",
+				"address", listenAddress(l.address), "sessions", s.Sessions(), "why", why.Error())
+		})
 	}
 }
 
