@@ -143,12 +143,9 @@ func (c *conversation) await() end {
 	}
 }
 
-// ending says whether no further request is to be waited for.
+// ending says whether no further request is to be waited for. One that has come is answered: its client could not know.
 func (c *conversation) ending() bool {
-	if c.watch.bye.Load() {
-		return true
-	}
-	return c.server.life.Err() != nil && !c.client.disturbed()
+	return (c.watch.bye.Load() || c.server.life.Err() != nil) && !c.client.disturbed()
 }
 
 // broken is what an error of the client's connection means.
