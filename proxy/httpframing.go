@@ -68,12 +68,12 @@ func (f *framing) note(content []byte) {
 	}
 }
 
-// eventEnded says whether nothing is lost if the stream ends here: the last event has ended with an empty line (HTML, 9.2.5), and so
-// has the chunk that it came in.
+// eventEnded says whether nothing is lost if the stream ends here: there was no event yet, or the last one has ended with an empty line
+// (HTML, 9.2.5), and so has the chunk that it came in.
 func (f *framing) eventEnded() bool {
 	if f.chunked && !f.chunks.Between() {
 		return false
 	}
 	end := f.last[2:]
-	return string(end) == "\n\n" || string(end) == "\r\r" || string(f.last[:]) == "\r\n\r\n"
+	return f.last == [4]byte{} || string(end) == "\n\n" || string(end) == "\r\r" || string(f.last[:]) == "\r\n\r\n"
 }

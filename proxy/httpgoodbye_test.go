@@ -33,3 +33,19 @@ func TestHTTPRequestCrossesGoodbye(t *testing.T) {
 		t.Errorf("without another one: %v, want drained", why)
 	}
 }
+
+// TestHTTPSilentEventsEnd says goodbye to a stream that has had no event yet: it need not be cut.
+func TestHTTPSilentEventsEnd(t *testing.T) {
+	r := newHTTPRig(t, nil, newNode(t, events(nil)))
+	c := r.connect()
+	c.say(get("/"))
+	c.hear(eventHead)
+	eventually(t, "a stream of events", func() bool {
+		all := r.server.live.conversing()
+		return len(all) == 1 && phase(all[0].watch.phase.Load()) == phaseEvents
+	})
+	r.server.live.conversing()[0].watch.goodbye(true)
+	c.hear("0\r\n\r\n")
+	c.hearEnd()
+	r.expectEnd("drained")
+}
