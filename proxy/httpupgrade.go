@@ -30,14 +30,13 @@ func (x *exchange) switchProtocols(raw []byte, h *wire.ResponseHead) (why end, u
 		}
 		c.client.drop()
 	}
-	if !c.watch.detach() {
-		x.abandon()
-		return c.watch.stopped(), false
-	}
-	c.watch.close()
-	if err := c.client.write(first); err != nil {
+	if err := c.client.write(first); err != nil { // still watched: the client may not read
 		x.abandon()
 		return c.broken(err), false
+	}
+	if !c.watch.retire() {
+		x.abandon()
+		return c.watch.stopped(), false
 	}
 	x.hand()
 	return underway, true
@@ -53,6 +52,7 @@ func (x *exchange) hand() {
 	n.tcp.SetDeadline(time.Time{})
 	client, node := side{s.client, s.secure}, side{n.tcp, n.secure}
 	s.follow(s.server.join(client, node, said{}, s.service.Timeouts.Idle, u))
+	s.killIfDenied()
 }
 
 // upgraded is what is left of an exchange while the relay has its connections.

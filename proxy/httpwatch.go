@@ -173,6 +173,18 @@ func (w *watch) attach(f flight) bool {
 	return w.why == underway
 }
 
+// retire ends the watch over a conversation that goes on as something else. It is false where it must end.
+func (w *watch) retire() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.why != underway {
+		return false
+	}
+	w.flight, w.over = flight{}, true
+	w.timer.Stop()
+	return true
+}
+
 // detach is the reverse: if it is true the node's socket has been left alone.
 func (w *watch) detach() bool { return w.attach(flight{}) }
 

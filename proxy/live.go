@@ -217,9 +217,5 @@ func (s *session) kill(f *Filter) bool {
 	if c == nil || !f.whoever(s.source) {
 		return false
 	}
-	if f.Subject == (routing.Subject{}) {
-		c.watch.stop(endKilled)
-		return true
-	}
 	return c.watch.stopOn(f.Subject, endKilled)
 }
