@@ -72,7 +72,7 @@ func (x *exchange) interrupted(err error) (why end, done bool) {
 		return underway, false
 	case isTimeout(err): // the upload has ended
 		return x.cutShort(err), true
-	case x.response.untilEnd && errors.Is(err, io.EOF):
+	case x.response.untilEnd && errors.Is(err, io.EOF) && !x.node.cutShort(): // RFC 9112, 9.8
 		x.response.untilEnd = false
 		return underway, true
 	}

@@ -121,3 +121,35 @@ func TestHTTPDeniedOverTLS(t *testing.T) {
 	}
 	r.expectEnd("hello")
 }
+
+// TestHTTPTruncatedByNode has a node whose response ends with its connection, and whose TLS ends without close_notify: somebody may
+// have cut it, so the client must not take it for whole.
+func TestHTTPTruncatedByNode(t *testing.T) {
+	for _, announced := range []bool{false, true} {
+		r, ca := newTLSRig(t, config.Reencrypt, func(ca *authority) *node {
+			pair := ca.issue("node", nil, "mail.example.org")
+			return newNode(t, func(c *net.TCPConn) {
+				secure := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}})
+				if _, ok := readHead(bufio.NewReader(secure)); !ok {
+					return
+				}
+				io.WriteString(secure, "HTTP/1.1 200 OK\r\n\r\nhalf of it")
+				if announced {
+					secure.CloseWrite()
+				}
+				c.CloseWrite()
+				io.Copy(io.Discard, c)
+			})
+		})
+		c := tls.Client(r.connect().TCPConn, ca.settings())
+		io.WriteString(c, get("/"))
+		text, err := io.ReadAll(c)
+		if want := "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it"; announced && (string(text) != want || err != nil) {
+			t.Errorf("heard %q, %v, want %q", text, err, want)
+		}
+		if !announced && err == nil {
+			t.Errorf("heard %q and a good end", text)
+		}
+		r.expectEnd(map[bool]string{false: "node", true: "answered"}[announced])
+	}
+}
