@@ -45,6 +45,7 @@ type exchange struct {
 	status   int
 	response framing
 	informed bool   // an interim response was passed on
+	left     end    // the client could not be sent one; it is not the node's fault
 	said     end    // what our own answer counts as
 	why      string // for the log
 }

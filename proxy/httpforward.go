@@ -41,6 +41,8 @@ func (x *exchange) hopeless() end {
 	switch {
 	case why != underway && why != endIdle:
 		return why
+	case x.left != underway:
+		return x.left
 	case x.upload != nil:
 		return end(x.upload.lost.Load())
 	}
@@ -94,7 +96,9 @@ func (x *exchange) inform(raw []byte, h *wire.ResponseHead) error {
 		x.codec.out = nil // the request is kept: nothing has been answered yet
 		err := x.codec.printResponse(raw, h, false, false)
 		if err == nil {
-			err = x.c.client.write(x.codec.out)
+			if err = x.c.client.write(x.codec.out); err != nil {
+				x.left = x.c.broken(err)
+			}
 		}
 		x.codec.out = out
 		if err != nil {
