@@ -164,6 +164,7 @@ func (m *mover) splice() (reading bool, err error) {
 		*m.left -= n
 		m.moved(n)
 		switch {
+		case n > 0 && m.wait != nil && isTimeout(err): // the time is for silence, and not for a whole piece
 		case err != nil:
 			return m.isRead(err), err
 		case limited.N > 0:

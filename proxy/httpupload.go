@@ -15,6 +15,8 @@ type upload struct {
 	whole atomic.Bool   // all of the body was read from the client
 	lost  atomic.Uint32 // an end: the client left, was too slow, or sent what cannot be read
 	sent  bool          // all of it went to the node; valid when done is closed
+
+	stopped atomic.Bool // nobody is to wait for the client any more
 }
 
 var (
@@ -112,7 +114,7 @@ func (u *upload) moved(n int64) {
 // wait bounds the next read from the client.
 func (u *upload) wait(limit time.Duration) {
 	u.x.c.client.tcp.SetReadDeadline(time.Now().Add(limit))
-	if u.x.c.watch.stopped() != underway {
+	if u.stopped.Load() || u.x.c.watch.stopped() != underway {
 		u.x.c.client.tcp.SetReadDeadline(past)
 	}
 }
@@ -159,6 +161,7 @@ func (x *exchange) stopUpload() {
 	select {
 	case <-u.done:
 	default:
+		u.stopped.Store(true) // first: wait looks at it last
 		x.c.client.tcp.SetReadDeadline(past)
 		x.node.tcp.SetDeadline(past)
 		<-u.done
