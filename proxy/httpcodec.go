@@ -88,7 +88,7 @@ func (c *codec) printRequest(raw []byte, h *wire.RequestHead, t *target, from *a
 				out = append(out, "TE: trailers\r\nConnection: TE\r\n"...)
 			}
 		case h.HTTP10 && wire.EqualFold(name, "expect"): // RFC 9110, 10.1.1
-		case pretends(name), c.isListed(name):
+		case wire.Pretends(name), c.isListed(name):
 		default:
 			out = f.append(out)
 		}
@@ -231,20 +231,6 @@ func endToEnd(name []byte) bool {
 		if wire.EqualFold(name, n) {
 			return true
 		}
-	}
-	return false
-}
-
-// pretends says whether a field tells a node who the client is. Ours take the place of what a client sends.
-func pretends(name []byte) bool {
-	switch name[0] | 0x20 {
-	case 'x':
-		return len(name) > 11 && wire.EqualFold(name[:12], "x-forwarded-") || wire.EqualFold(name, "x-real-ip") ||
-			wire.EqualFold(name, "x-client-ip") || wire.EqualFold(name, "x-cluster-client-ip") || wire.EqualFold(name, "x-original-forwarded-for")
-	case 'f':
-		return wire.EqualFold(name, "forwarded")
-	case 't':
-		return wire.EqualFold(name, "true-client-ip")
 	}
 	return false
 }

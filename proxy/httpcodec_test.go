@@ -127,7 +127,7 @@ func TestSplitTarget(t *testing.T) {
 			t.Errorf("splitTarget(%s) = %s %s %s, %t", row.raw, got.authority, got.path, got.whole, ok)
 		}
 	}
-	for _, raw := range []string{"", "a", "ftp://h/", "http://", "http:///a", "http://u@h/", "h:443"} {
+	for _, raw := range []string{"", "a", "ftp://h/", "http://", "http:///a", "http://u@h/", "http://h,g/", "h:443"} {
 		if got, ok := splitTarget([]byte(raw)); ok {
 			t.Errorf("splitTarget(%q) = %s", raw, got.whole)
 		}

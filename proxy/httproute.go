@@ -140,7 +140,7 @@ func splitTarget(raw []byte) (t target, ok bool) {
 			end = len(after)
 		}
 		t.authority, rest = after[:end], after[end:]
-		if len(t.authority) == 0 || bytes.IndexByte(t.authority, '@') >= 0 {
+		if len(t.authority) == 0 || bytes.ContainsAny(t.authority, "@,") { // what Host must not have
 			return target{}, false
 		}
 	}

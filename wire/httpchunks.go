@@ -7,9 +7,9 @@ type Chunks struct {
 	state  chunkState
 	size   int64 // of the chunk, or what is left of it
 	digits int
-	line   int // bytes of this line, or of all trailers
-	name   [maxForbidden]byte
-	length int // of the trailer's name
+	line   int                    // bytes of this line, or of all trailers
+	name   [maxForbidden + 1]byte // one more, so that no longer name is taken for one of them
+	length int                    // of the trailer's name
 }
 
 type chunkState uint8
@@ -165,24 +165,22 @@ func (c *Chunks) nameByte(b byte) bool {
 	return tokenByte[b]
 }
 
-// maxForbidden is the length of the longest name of forbiddenTrailers.
-const maxForbidden = len("transfer-encoding")
+// maxForbidden is the length of the longest name that trailers must not have.
+const maxForbidden = len("x-original-forwarded-for")
 
 // forbiddenTrailers decide about framing, routing and whose request it is (RFC 9110, 6.5.1): a receiver that merges trailers
 // into the head would read another message.
 var forbiddenTrailers = [...]string{
 	"transfer-encoding", "content-length", "host", "connection", "upgrade", "trailer", "te", "expect", "authorization", "cookie",
-	"set-cookie", "content-type", "content-encoding", "content-range", "destination", "forwarded",
+	"set-cookie", "content-type", "content-encoding", "content-range", "destination",
 }
 
 func (c *Chunks) forbidden() bool {
-	if c.length > maxForbidden {
-		return false
-	}
-	for _, name := range forbiddenTrailers {
-		if equalFold(c.name[:c.length], name) {
+	name := c.name[:min(c.length, len(c.name))]
+	for _, forbidden := range forbiddenTrailers {
+		if equalFold(name, forbidden) {
 			return true
 		}
 	}
-	return false
+	return Pretends(name)
 }

@@ -38,6 +38,7 @@ func TestChunks(t *testing.T) {
 		{"a\r\n0\r\n\r\n34567\r\n0\r\n\r\n", "0\r\n\r\n34567", ""},
 		{"1\r\nx\r\n0\r\nDigest: sha-256=abc\r\nX-A:\r\n\r\n", "x", ""},
 		{"0\r\nX: \t\xe9\r\n\r\nrest", "", "rest"},
+		{"0\r\nX-Forwarded: y\r\nX-Original-Forwarded-Form: y\r\n\r\n", "", ""},
 	} {
 		for piece := 1; piece <= len(row.body); piece++ {
 			content, taken, done, err := chunked(row.body, piece)
@@ -67,6 +68,8 @@ func TestChunksRefuse(t *testing.T) {
 		"3;" + strings.Repeat("a", maxChunkLine+1),
 		"0\r\n" + strings.Repeat("A: "+strings.Repeat("b", 100)+"\r\n", 100),
 		"0\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\ncontent-length: 3\r\n\r\n", "0\r\nHost: b\r\n\r\n",
+		"0\r\nForwarded: for=192.0.2.1\r\n\r\n", "0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n", "0\r\nX-FORWARDED-ANYTHING-LONGER-THAN-THE-REST: x\r\n\r\n",
+		"0\r\nx-real-ip: 192.0.2.1\r\n\r\n", "0\r\nX-Original-Forwarded-For: 192.0.2.1\r\n\r\n", "0\r\nTrue-Client-IP: x\r\n\r\n",
 		"0\r\nAuthorization: x\r\n\r\n", "0\r\nTRANSFER-ENCODING: x\r\n\r\n",
 		"0\r\n: x\r\n\r\n", "0\r\nA B: x\r\n\r\n", "0\r\nA : x\r\n\r\n", "0\r\n A: x\r\n\r\n", "0\r\nA: x\r\n b\r\n\r\n", "0\r\nGET / HTTP/1.1\r\n\r\n",
 		"0\r\nA: \x00\r\n\r\n", "0\r\nA: x\n\r\n", "0\r\nA: x\ry\r\n\r\n", "0\r\n\rx",

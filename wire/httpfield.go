@@ -87,3 +87,17 @@ func HopByHop(name []byte) bool {
 	}
 	return false
 }
+
+// Pretends says whether a field tells a node who the client is. Ours take the place of what a client sends.
+func Pretends(name []byte) bool {
+	switch name[0] | 0x20 {
+	case 'x':
+		return len(name) > 11 && equalFold(name[:12], "x-forwarded-") || equalFold(name, "x-real-ip") || equalFold(name, "x-client-ip") ||
+			equalFold(name, "x-cluster-client-ip") || equalFold(name, "x-original-forwarded-for")
+	case 'f':
+		return equalFold(name, "forwarded")
+	case 't':
+		return equalFold(name, "true-client-ip")
+	}
+	return false
+}
