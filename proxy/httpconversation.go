@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -204,10 +205,10 @@ func (c *conversation) leave(why end) {
 		s.client.Close()
 	case why == endResetClient, why == endCut, why == endKilled, why == endClient && s.secure == nil:
 		s.client.Close()
+	case c.unread:
+		linger(s.client, s.secure)
 	case s.secure != nil:
 		partSecure(s.secure, s.client, nil)
-	case c.unread:
-		linger(s.client)
 	default:
 		part(s.client, nil)
 	}
@@ -221,8 +222,12 @@ const (
 
 // linger ends our side and reads on what the client still sends: closing with unread input would send a reset, and the client would
 // lose the answer.
-func linger(c *net.TCPConn) {
+func linger(c *net.TCPConn, secure *tls.Conn) {
 	defer c.Close()
+	if secure != nil {
+		c.SetDeadline(time.Now().Add(partingTime))
+		secure.CloseWrite()
+	}
 	c.SetDeadline(time.Now().Add(lingerTime))
 	if c.CloseWrite() == nil {
 		io.CopyN(io.Discard, c, lingerBytes)

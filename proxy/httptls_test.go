@@ -153,3 +153,27 @@ func TestHTTPTruncatedByNode(t *testing.T) {
 		r.expectEnd(map[bool]string{false: "node", true: "answered"}[announced])
 	}
 }
+
+// TestHTTPEarlyResponseOverTLS has a client that sends all of its body before it reads the answer, which comes early: the connection must
+// not be reset under it.
+func TestHTTPEarlyResponseOverTLS(t *testing.T) {
+	r, ca := newTLSRig(t, config.Terminate, func(*authority) *node {
+		return newNode(t, func(c *net.TCPConn) {
+			http.ReadRequest(bufio.NewReader(c))
+			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+		})
+	})
+	const size = 1 << 20
+	c := tls.Client(r.connect().TCPConn, ca.settings())
+	fmt.Fprintf(c, "PUT / HTTP/1.1\r\n"+hostField+"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", size)
+	eventually(t, "our side's end", func() bool { return len(r.log.sessions()) == 1 })
+	for sent := 0; sent < size; sent += 16 << 10 {
+		if _, err := c.Write(make([]byte, 16<<10)); err != nil {
+			t.Fatalf("behind %d bytes: %v", sent, err)
+		}
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || res.StatusCode != 413 {
+		t.Errorf("%v, %v", res, err)
+	}
+}
