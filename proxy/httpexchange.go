@@ -103,6 +103,7 @@ func (x *exchange) read(raw []byte) *problem {
 	t, ok := splitTarget(h.Target)
 	switch {
 	case string(h.Method) == "CONNECT":
+		x.last = true // what follows may be meant for the tunnel
 		return &problemConnect
 	case !ok:
 		return &problemHead
@@ -235,7 +236,7 @@ func (x *exchange) answer(p *problem) end {
 
 // explain tells the client our own answer.
 func (x *exchange) explain(p *problem) end {
-	last := x.lastNow()
+	last := x.lastNow() || p == &problemLate
 	x.status, x.said = p.status, p.end
 	x.codec.out = p.append(x.codec.out[:0], x.headOnly, last, x.location)
 	if p == &problemSlow || p == &problemLate { // the deadlines have passed
@@ -246,7 +247,7 @@ func (x *exchange) explain(p *problem) end {
 	if err := x.c.client.write(x.codec.out); err != nil {
 		return x.c.broken(err)
 	}
-	if last || p == &problemLate {
+	if last {
 		return p.end
 	}
 	return underway

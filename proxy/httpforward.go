@@ -188,10 +188,14 @@ func (x *exchange) remember(n *nodeConn, err error) {
 	case !errors.Is(err, errAnswer):
 		_, reason = judgeRead(err)
 	}
-	if x.failed != "" {
+	x.noteFailed(n.backend.Node.Name + ":" + reason)
+}
+
+func (x *exchange) noteFailed(words string) {
+	if x.failed != "" && words != "" {
 		x.failed += " "
 	}
-	x.failed += n.backend.Node.Name + ":" + reason
+	x.failed += words
 }
 
 // abandon closes the node's connection in the middle of something.

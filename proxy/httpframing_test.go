@@ -142,6 +142,15 @@ func TestHTTP10(t *testing.T) {
 	}
 }
 
+// TestHTTP10Head tells no client of HTTP/1.0 of chunks, also where there are none.
+func TestHTTP10Head(t *testing.T) {
+	r := newHTTPRig(t, nil, newNode(t, answers(nil, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")))
+	c := r.connect()
+	c.say("HEAD / HTTP/1.0\r\n\r\n")
+	c.hear("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+	c.hearEnd()
+}
+
 func TestHTTPDestination(t *testing.T) {
 	r := newPathRig(t, named(t, "jmap"), named(t, "webdav"), named(t, "http"))
 	for _, row := range []struct {
@@ -172,8 +181,8 @@ func TestHTTPMethods(t *testing.T) {
 	if res, _ := c.ask("OPTIONS * HTTP/1.1\r\n" + hostField + "\r\n"); res.StatusCode != 200 {
 		t.Errorf("OPTIONS *: %s", res.Status)
 	}
-	if res, _ := r.connect().ask("CONNECT mail.example.org:25 HTTP/1.1\r\n" + hostField + "\r\n"); res.StatusCode != 501 {
-		t.Errorf("CONNECT: %s", res.Status)
+	if res, _ := r.connect().ask("CONNECT mail.example.org:25 HTTP/1.1\r\n" + hostField + "\r\n"); res.StatusCode != 501 || !res.Close {
+		t.Errorf("CONNECT: %s, close %t", res.Status, res.Close)
 	}
 }
 

@@ -72,9 +72,7 @@ func (x *exchange) dial(b *routing.Backend) *problem {
 	}
 	a, why := w.run()
 	x.candidates = w.candidates
-	if failed := w.failed.String(); failed != "" {
-		x.failed += failed
-	}
+	x.noteFailed(w.failed.String())
 	switch why {
 	case underway:
 	case endLeft:

@@ -15,7 +15,7 @@ func (x *exchange) respond(raw []byte, h *wire.ResponseHead) (why end, upgraded 
 	}
 	x.response = framingOf(h, x.headOnly)
 	x.response.events = h.EventStream && x.response.expected()
-	bare := x.response.chunked && x.http10 && x.response.expected()
+	bare := h.Chunked && x.http10
 	if x.response.untilEnd || bare {
 		x.last = true
 	}

@@ -231,6 +231,16 @@ func TestHTTPNoNode(t *testing.T) {
 	}
 }
 
+// TestHTTPFailedWords wants the log to tell two failures apart.
+func TestHTTPFailedWords(t *testing.T) {
+	r := newHTTPRig(t, nil, newNode(t, func(c *net.TCPConn) { readHead(bufio.NewReader(c)) }), refusing(t))
+	r.connect().ask(get("/"))
+	eventually(t, "the request's line", func() bool { return len(r.log.lines("request")) == 1 })
+	if got := r.log.lines("request")[0]["failed"]; got != "node-1:closed node-2:refused" {
+		t.Errorf("failed: %v", got)
+	}
+}
+
 func TestHTTPLimits(t *testing.T) {
 	r := newHTTPRig(t, func(s *config.Service) { s.Limits.ClientRate = config.Rate{Events: 2, Per: 1 << 50} }, newNode(t, responder))
 	c := r.connect()
