@@ -3,6 +3,7 @@ package geodns
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -10,8 +11,11 @@ import (
 // slow answers whatever comes. It appends to out, which stays as it is where there is no answer.
 func (w *worker) slow(packet []byte, from netip.Addr, udp bool, out []byte) []byte {
 	query, reply := ReadQuery(packet)
-	if query != nil {
+	switch {
+	case query != nil:
 		reply = w.reply(query, from, udp)
+	case reply != nil:
+		reply = w.limited(reply, from, udp)
 	}
 	if reply == nil {
 		return out
@@ -45,7 +49,7 @@ func (w *worker) reply(query *dns.Msg, from netip.Addr, udp bool) *dns.Msg {
 	}
 	opt := reply.IsEdns0()
 	if !fine && opt != nil && reply.Rcode != dns.RcodeBadVers {
-		return malformed(reply, opt)
+		return w.limited(malformed(reply, opt), from, udp)
 	}
 	valid := w.renew(cookie, from)
 	verdict := send
@@ -66,6 +70,16 @@ func (w *worker) reply(query *dns.Msg, from netip.Addr, udp bool) *dns.Msg {
 		return reply
 	}
 	w.count(query, reply)
+	return reply
+}
+
+// limited is a reply to what is no proper query, nil over the limit: it says already what a short answer would.
+func (w *worker) limited(reply *dns.Msg, from netip.Addr, udp bool) *dns.Msg {
+	kind := kindOf(w.serving.data.Zones, "", 0, reply.Rcode)
+	if udp && w.server.limit.count(from, kind, w.now, w.serving.limit) != send {
+		w.metrics.dropped.Inc()
+		return nil
+	}
 	return reply
 }
 
@@ -116,9 +130,13 @@ func shorten(reply *dns.Msg, opt *dns.OPT, withCookie bool) {
 	}
 }
 
-// kind is what a reply counts as for the rate limit.
+// kind is what a reply counts as for the rate limit, the same as on the fast path: who floods chooses among all types, so those that no
+// name has count as one.
 func (w *worker) kind(query, reply *dns.Msg) uint64 {
 	name, qtype := w.known(query)
+	if n := w.serving.nodes[name]; n != nil && !slices.Contains(n.exact.types, qtype) {
+		qtype = otherType
+	}
 	return kindOf(w.serving.data.Zones, name, qtype, reply.Rcode)
 }
 

@@ -102,6 +102,8 @@ func TestRateLimitOnBothPaths(t *testing.T) {
 		{"TCP", asks{name: "imap.mail.example.org.", kind: dns.TypeA}, false, flood, 0, 0},
 		{"new names all the time", asks{name: "*.mail.example.org.", kind: dns.TypeA, subnet: "100.96.1.0/24"}, true, limit, 45, 0},
 		{"outside our zones", asks{name: "*.example.net.", kind: dns.TypeA}, true, limit, 45, 0},
+		{"new types all the time", asks{name: "imap.mail.example.org.", kind: 4000}, true, limit, 45, 0},
+		{"types that may come to be", asks{name: "imap.mail.example.org.", kind: 40000}, true, limit, 45, 0},
 	} {
 		for _, path := range []string{"fast", "slow"} {
 			w := standing(t, newData(t, testTopology))
@@ -112,6 +114,9 @@ func TestRateLimitOnBothPaths(t *testing.T) {
 			for i := range flood {
 				a := row.question
 				a.name = strings.Replace(a.name, "*", strings.Repeat("x", i%60+1), 1)
+				if a.kind >= 4000 {
+					a.kind += uint16(i)
+				}
 				out := make([]byte, udpSize)
 				n := -1
 				if path == "fast" {
@@ -136,6 +141,32 @@ func TestRateLimitOnBothPaths(t *testing.T) {
 			if full != row.full || short != row.short || bad != row.bad {
 				t.Errorf("%s, %s path: %d full, %d short, %d BADCOOKIE; want %d, %d, %d", row.what, path, full, short, bad, row.full, row.short, row.bad)
 			}
+		}
+	}
+}
+
+// TestRateLimitOfMistakes floods with what is no proper query.
+func TestRateLimitOfMistakes(t *testing.T) {
+	const limit, flood = 10, 100
+	subnet := asks{name: "imap.mail.example.org.", kind: dns.TypeA, subnet: "100.96.1.0/24"}.pack(t)
+	subnet[len(subnet)-5] = 33
+	for name, packet := range map[string][]byte{
+		"half a question":   asks{name: "imap.mail.example.org.", kind: dns.TypeA}.pack(t)[:20],
+		"no such subnet":    subnet,
+		"a cookie too long": asks{name: "imap.mail.example.org.", kind: dns.TypeA, cookie: make([]byte, 41)}.pack(t),
+	} {
+		w := standing(t, newData(t, testTopology))
+		w.serving.limit = limit
+		answers := map[bool]int{}
+		for range flood {
+			for _, udp := range []bool{true, false} {
+				if m := replyTo(t, w, packet, udp); m != nil && m.Rcode == dns.RcodeFormatError {
+					answers[udp]++
+				}
+			}
+		}
+		if answers[true] != limit || answers[false] != flood {
+			t.Errorf("%s: %d answers by UDP and %d by TCP, want %d and %d", name, answers[true], answers[false], limit, flood)
 		}
 	}
 }
