@@ -29,6 +29,7 @@ type Health struct {
 	probed *config.Topology // whose addresses are in fronts
 	doubt  doubt
 	memory memory
+	unkept bool // it was said that memory cannot be written
 }
 
 // Report takes the health of a public address and says whether the target is one.
@@ -121,7 +122,7 @@ func (h *Health) recall() {
 	}
 	data, err := h.Kept(h.dir)
 	if err == nil {
-		err = h.memory.recall(data)
+		err = h.memory.recall(h.dir, data)
 	}
 	if err != nil {
 		h.memory.read = true
@@ -132,14 +133,24 @@ func (h *Health) recall() {
 // savePause is how often a change is written: a node that comes and goes is not worth a write each time.
 const savePause = 3 * time.Second
 
+// save writes what is not written yet. What fails is tried again, and said once.
 func (h *Health) save() {
 	h.mu.Lock()
-	dir, data := h.dir, h.memory.unsaved()
+	dir, data := h.dir, h.memory.unsaved(h.dir)
 	h.mu.Unlock()
 	if data == nil || h.Keep == nil {
 		return
 	}
-	if err := h.Keep(dir, data); err != nil {
+	err := h.Keep(dir, data)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		h.unkept = false
+		return
+	}
+	h.memory.in = ""
+	if !h.unkept {
+		h.unkept = true
 		h.Log.Warn("state_dir: health is not remembered", "why", err.Error())
 	}
 }

@@ -3,6 +3,7 @@ package geodns
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -392,6 +393,67 @@ func TestLastHealth(t *testing.T) {
 		defer stop()
 		if got := r.told("imap"); got != "eu us -ap ch" || !strings.Contains(r.log.String(), "the last health is not known") {
 			t.Errorf("with a broken file imap is %q, log:\n%s", got, &r.log)
+		}
+	})
+}
+
+// TestMemoryEndsWithTheFirstProbe has a machine that was down in the run before this one, came up, and gave its name to another one.
+func TestMemoryEndsWithTheFirstProbe(t *testing.T) {
+	r := newResponder(t, testTopology)
+	r.topology.StateDir = "state"
+	r.Kept = func(string) ([]byte, error) {
+		return []byte(`{"down": [{"Node":"us-1","Service":"imaps"},{"Node":"us-2","Service":"imaps"},{"Node":"us-3","Service":"imaps"},{"Node":"us-4","Service":"imaps"}]}`), nil
+	}
+	for _, step := range []struct {
+		state config.HealthState
+		want  string
+	}{{config.Unknown, "eu -us -ap ch"}, {config.Up, "eu us -ap ch"}, {config.Unknown, "eu us -ap ch"}} {
+		r.set("us-", "imaps", step.state)
+		if got := r.told("imap"); got != step.want {
+			t.Errorf("with nodes that are %v imap is %q, want %q", step.state, got, step.want)
+		}
+	}
+}
+
+// TestMemoryIsKeptAtLast has a disk that is full for a while, and then another state_dir.
+func TestMemoryIsKeptAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, full := make(map[string]string), true
+		r := newResponder(t, testTopology)
+		r.topology.StateDir = "one"
+		r.Kept = func(string) ([]byte, error) { return nil, nil }
+		r.Keep = func(dir string, data []byte) error {
+			if full {
+				return errors.New("no space left")
+			}
+			files[dir] = string(data)
+			return nil
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { _ = r.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		later := func(dir string) string {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			return files[dir]
+		}
+		r.set("us-1", "imaps", config.Down)
+		r.view()
+		if got, said := later("one"), strings.Count(r.log.String(), "not remembered"); got != "" || said != 1 {
+			t.Errorf("on a full disk: %q is kept, and that nothing is was said %d times, want once", got, said)
+		}
+		full = false
+		if got := later("one"); !strings.Contains(got, "us-1") {
+			t.Errorf("kept when there is room again: %q, want us-1", got)
+		}
+		moved := *r.topology
+		moved.StateDir = "two"
+		r.topology = &moved
+		r.view()
+		if got := later("two"); !strings.Contains(got, "us-1") {
+			t.Errorf("kept in another state_dir: %q, want us-1", got)
 		}
 	})
 }

@@ -17,6 +17,7 @@ type memory struct {
 
 	lame  []config.Target // not usable as of the last table, what is only remembered included
 	saved []config.Target
+	in    string // the state_dir of saved; "": it is nowhere
 }
 
 // kept is the file: few targets are down in the long run.
@@ -24,8 +25,8 @@ type kept struct {
 	Down []config.Target `json:"down"`
 }
 
-// recall takes what was kept, once.
-func (m *memory) recall(data []byte) error {
+// recall takes what was kept in a state_dir, once.
+func (m *memory) recall(dir string, data []byte) error {
 	m.read = true
 	if len(data) == 0 {
 		return nil
@@ -38,7 +39,7 @@ func (m *memory) recall(data []byte) error {
 	for _, t := range k.Down {
 		m.down[t] = true
 	}
-	m.saved = k.Down
+	m.saved, m.in = k.Down, dir
 	return nil
 }
 
@@ -54,6 +55,9 @@ func (m *memory) state(t config.Target, now config.Health) config.HealthState {
 func (m *memory) note(t *routing.Table, fronts map[config.Target]config.Health) {
 	m.lame = nil
 	take := func(target config.Target, h config.Health) {
+		if h.State != config.Unknown {
+			delete(m.down, target) // a reload may make it unknown again: then it is another machine of that name
+		}
 		if !m.state(target, h).Usable() {
 			m.lame = append(m.lame, target)
 		}
@@ -69,15 +73,15 @@ func (m *memory) note(t *routing.Table, fronts map[config.Target]config.Health) 
 	})
 }
 
-// unsaved is the file as it should be, nil while it is so.
-func (m *memory) unsaved() []byte {
-	if !m.read || slices.Equal(m.lame, m.saved) {
+// unsaved is the file as it should be in a state_dir, nil while it is so.
+func (m *memory) unsaved(dir string) []byte {
+	if !m.read || dir == "" || dir == m.in && slices.Equal(m.lame, m.saved) {
 		return nil
 	}
 	data, err := json.Marshal(kept{Down: append([]config.Target{}, m.lame...)})
 	if err != nil {
 		panic(err) // names are text
 	}
-	m.saved = m.lame
+	m.saved, m.in = m.lame, dir
 	return data
 }
