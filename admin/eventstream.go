@@ -12,7 +12,6 @@ import (
 const (
 	maxStreams  = 64               // of events at a time: status pages that were forgotten in a tab must not add up
 	streamAlive = 15 * time.Second // between signs of life: proxies and browsers give a silent stream up after a minute or so
-	streamWrite = 10 * time.Second // that a reader may be behind
 )
 
 // listEvents answers with events, oldest first, or with a stream of them to who accepts one.
@@ -73,7 +72,6 @@ type eventStream struct {
 
 // send writes events, or a comment if there are none.
 func (s *eventStream) send(events []Event) error {
-	s.control.SetWriteDeadline(time.Now().Add(streamWrite))
 	if len(events) == 0 {
 		fmt.Fprint(s.w, ":\n\n")
 	}
