@@ -60,7 +60,9 @@ type Server struct {
 	ending  *drain // of the process; that of Ending alone
 	denied  denials
 
-	changing sync.Mutex // one change at a time; guards the file in state_dir
+	changing sync.Mutex // one change at a time; guards the file in state_dir, and the following
+	restored bool
+	keptIn   string // the state_dir that has what is set
 
 	mu      sync.Mutex // guards the following
 	current *front
@@ -143,6 +145,11 @@ func (s *Server) Prepare(a config.Admin) (*Change, error) {
 
 // Commit puts the change into effect.
 func (c *Change) Commit() {
+	c.take()
+	c.server.keepElsewhere()
+}
+
+func (c *Change) take() {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,7 +22,10 @@ type state struct {
 // Restore puts into effect what a run before this one has kept in the topology's state_dir. It is called before the first session
 // and before Prepare. What cannot be read is said: a node that was being emptied may get sessions again.
 func (s *Server) Restore() {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	dir := s.Router.Table().File().StateDir
+	s.restored, s.keptIn = true, dir
 	if dir == "" {
 		return
 	}
@@ -64,6 +67,17 @@ func (s *Server) keep() {
 	err := saveState(dir, state{s.Router.Table().Marks(), s.denied.current()})
 	if err != nil {
 		s.Log.Error("what was set is in effect, but is lost at a restart", "event", "marks-unsaved", "why", err.Error())
+		return
+	}
+	s.keptIn = dir
+}
+
+// keepElsewhere writes what is set where a reload has named another state_dir: a start would find nothing there, or what was set long ago.
+func (s *Server) keepElsewhere() {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if s.restored && s.Router.Table().File().StateDir != s.keptIn {
+		s.keep()
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"posthouse/config"
 )
 
 // What was set survives a restart with state_dir.
@@ -67,5 +69,37 @@ func TestUnkept(t *testing.T) {
 	}
 	if !strings.HasPrefix(o.kinds(), "marks-unsaved") || o.Router.Table().Topology().Node("us-1").Weight != 3 {
 		t.Errorf("events %s", o.kinds())
+	}
+}
+
+// What is set is in effect, and so it is what a start finds in another state_dir that a reload has named.
+func TestKeptElsewhere(t *testing.T) {
+	before, after := t.TempDir(), t.TempDir()
+	text := func(dir string) string { return topology + "state_dir: " + dir + "\n" }
+	o := operate(t, text(before))
+	o.Restore()
+	if status, got := o.call(t, "POST /api/v1/nodes/us-1/drain"); status >= 300 {
+		t.Fatal(status, got)
+	}
+	move := func(dir string) {
+		o.Router.Publish(load(t, text(dir)))
+		change, err := o.Prepare(config.Admin{Listen: "unix:" + o.path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change.Commit()
+	}
+	for _, step := range []struct {
+		dir  string
+		call string
+		want int // marks after a restart
+	}{{after, "POST /api/v1/nodes/us-1/resume", 1}, {before, "GET /api/v1/marks", 0}} {
+		move(step.dir)
+		next := operate(t, text(step.dir))
+		next.Restore()
+		if marks := next.Router.Table().Marks(); len(marks) != step.want {
+			t.Errorf("a start finds %v, want %d marks", marks, step.want)
+		}
+		o.call(t, step.call)
 	}
 }
