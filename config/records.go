@@ -80,13 +80,21 @@ func (r *recordCheck) run() {
 func (r *recordCheck) directives(lines []string) bool {
 	found := false
 	for i, line := range lines {
-		word, _, _ := strings.Cut(strings.ToUpper(strings.TrimSpace(line)), " ")
+		word := firstWord(line)
 		if word == "$INCLUDE" || word == "$GENERATE" {
 			r.errorf(r.at(i+1, 1), "records: %s is not supported: write the records out", word)
 			found = true
 		}
 	}
 	return found
+}
+
+// firstWord is in capitals.
+func firstWord(line string) string {
+	for word := range strings.FieldsSeq(line) {
+		return strings.ToUpper(word)
+	}
+	return ""
 }
 
 // at is the place in the file of a line and column of the records, from 1.
