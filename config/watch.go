@@ -36,6 +36,10 @@ type Watcher struct {
 	// again. nil: nobody wants to know.
 	Failed func(error)
 
+	// Kicked is told, from Run's goroutine, that a Kick is taken up: what is read after it is the answer to all Kicks before it.
+	// nil: nobody wants to know.
+	Kicked func()
+
 	once   sync.Once
 	kick   chan struct{}
 	notify func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher

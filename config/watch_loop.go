@@ -99,6 +99,9 @@ func (r *watch) lost(err error) {
 }
 
 func (r *watch) force() {
+	if r.Kicked != nil {
+		r.Kicked()
+	}
 	r.forced = true
 	r.pending.hasten(time.Now())
 }

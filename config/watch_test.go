@@ -125,6 +125,26 @@ func TestWatcherKick(t *testing.T) {
 	w.wantsNoMore("one")
 }
 
+// What is read for a Kick is no older than when that is told.
+func TestWatcherKicked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.yaml")
+	write(t, path, "one")
+	first := true
+	w := watchPath(t, path, func(w *Watcher) {
+		w.Kicked = func() {
+			if first {
+				first = false
+				replace(t, path, "two")
+			}
+		}
+	})
+	w.wants("one")
+	w.Kick()
+	w.wants("two")
+	w.wantsNoMore("two")
+}
+
 func TestWatcherLosesNothingDuringACall(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.yaml")

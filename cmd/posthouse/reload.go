@@ -30,6 +30,7 @@ type reloader struct {
 	mu      sync.Mutex // guards the following
 	watcher *config.Watcher
 	waiting []chan outcome // of ask
+	heard   []chan outcome // of those, who asked before the read that is under way or comes next
 }
 
 // outcome is what became of a content.
@@ -53,14 +54,21 @@ func (r *reloader) ask(ctx context.Context) (result, why string, err error) {
 	}
 }
 
-// tell answers those who asked.
+// hear takes in those who have asked: what is read from now on is what they ask for.
+func (r *reloader) hear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard, r.waiting = append(r.heard, r.waiting...), nil
+}
+
+// tell answers those who asked before the content was read. Who asked while it was put into effect may mean a later one.
 func (r *reloader) tell(result, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, told := range r.waiting {
+	for _, told := range r.heard {
 		told <- outcome{result, why}
 	}
-	r.waiting = nil
+	r.heard = nil
 }
 
 // first is the topology to start with.
@@ -93,10 +101,14 @@ func (r *reloader) begin(b *balancer) {
 
 // follow applies what the file becomes, until ctx ends.
 func (r *reloader) follow(ctx context.Context, b *balancer) error {
-	watcher := &config.Watcher{Path: r.path, Log: b.log, Known: r.known, Failed: func(err error) { r.unreadable(b, err) }}
+	watcher := &config.Watcher{Path: r.path, Log: b.log, Known: r.known, Kicked: r.hear, Failed: func(err error) { r.unreadable(b, err) }}
 	r.mu.Lock()
 	r.watcher = watcher
+	early := len(r.waiting) > 0
 	r.mu.Unlock()
+	if early { // nobody was there to be asked
+		watcher.Kick()
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
