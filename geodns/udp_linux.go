@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -30,6 +31,9 @@ type udpSocket struct {
 	fd       int
 	wildcard bool // answers must be told which of our addresses to come from
 	ended    atomic.Bool
+
+	mu     sync.Mutex // guards the following
+	closed bool       // fd is somebody else's now
 }
 
 // bindUDP opens n sockets on an address. The first is bound without SO_REUSEPORT, so it finds whoever is there already; the
@@ -131,7 +135,18 @@ func sockaddr(a netip.AddrPort, wildcard bool) unix.Sockaddr {
 // end lets serve return and close the socket. Questions that wait in its queue are lost, so it is for addresses that go.
 func (s *udpSocket) end() {
 	s.ended.Store(true)
-	unix.Shutdown(s.fd, unix.SHUT_RD) // says ENOTCONN, and wakes the reader
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed { // by a failure of its own, before
+		unix.Shutdown(s.fd, unix.SHUT_RD) // says ENOTCONN, and wakes the reader
+	}
+}
+
+func (s *udpSocket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	unix.Close(s.fd)
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -174,7 +189,7 @@ func newPackets(wildcard bool) *packets {
 func (s *udpSocket) serve(w *worker) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer unix.Close(s.fd)
+	defer s.close()
 	p := newPackets(s.wildcard)
 	var yielded time.Time
 	for !s.ended.Load() {
