@@ -99,7 +99,9 @@ func recall(t *routing.Table, now time.Time) (map[config.Target]config.Health, e
 	known := make(map[config.Target]config.Health)
 	for _, r := range kept.Targets {
 		if slices.Equal(at[r.Target], r.At) && len(r.At) > 0 {
-			known[r.Target] = settled(r.Health)
+			h := settled(r.Health)
+			h.Since, h.Recovered = steady(h.Since, now), steady(h.Recovered, now)
+			known[r.Target] = h
 		}
 	}
 	return known, nil
@@ -114,4 +116,13 @@ func settled(h config.Health) config.Health {
 		h.State = config.Down
 	}
 	return h
+}
+
+// steady is a moment of the past as the clock counts that is never set: a node that came up an hour ago would begin its slow start again
+// where the other clock is set back.
+func steady(past, now time.Time) time.Time {
+	if past.IsZero() {
+		return past
+	}
+	return now.Add(past.Sub(now))
 }

@@ -36,7 +36,7 @@ nodes:
 	for name, state := range map[string]config.HealthState{
 		"down": config.Down, "up": config.Up, "failing": config.Failing, "recovering": config.Recovering, "moved": config.Down, "gone": config.Down,
 	} {
-		health[config.Target{Node: name, Service: "imaps"}] = config.Health{State: state, Since: now.Add(-time.Hour), Reason: "why", Greeting: time.Second}
+		health[config.Target{Node: name, Service: "imaps"}] = config.Health{State: state, Since: now.Add(-time.Hour), Recovered: now.Add(-time.Minute), Reason: "why", Greeting: time.Second}
 	}
 	if err := saveHealth(tableOf(t, text, health), now); err != nil {
 		t.Fatal(err)
@@ -50,6 +50,11 @@ nodes:
 		h := known[config.Target{Node: name, Service: "imaps"}]
 		if h.State != want || !h.Since.Equal(now.Add(-time.Hour)) || h.Greeting != time.Second || h.Reason != "why" {
 			t.Errorf("%s is recalled as %+v, want state %v", name, h, want)
+		}
+		for _, at := range []time.Time{h.Since, h.Recovered} {
+			if wall := at.Round(0); at == wall { // as documented, Round(0) is for the wall clock alone
+				t.Errorf("%s: %v moves when the clock is set", name, at)
+			}
 		}
 	}
 	for _, when := range []time.Time{now.Add(rememberFor + 1), now.Add(-time.Second)} {
