@@ -57,6 +57,7 @@ func (a *atomicStamp) Store(s stamp) { a.v.Store(uint64(s)) }
 
 func (s stamp) when() time.Duration { return time.Duration(s >> flags) }
 func (s stamp) has(f stamp) bool    { return s&f != 0 }
+func (s stamp) flags() stamp        { return s & (1<<flags - 1) }
 
 // stampLine is the flag for what has just been passed on.
 func stampLine(b []byte) stamp {

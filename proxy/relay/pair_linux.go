@@ -46,6 +46,7 @@ func (p *pair) note(why End) { p.end.CompareAndSwap(0, uint32(why)) }
 // begin gives a pair its number and its events. What is there to read already is the first of them.
 func (l *loop) begin(p *pair, first, early []byte) {
 	l.number(p)
+	l.now = max(l.now, p.client.last.Load().when()) // the pair may have come in the middle of a step: what it says is later than that
 	for _, s := range [...]*side{&p.client, &p.node} {
 		if l.register(p, s, inputs) != nil {
 			p.note(Cut)
@@ -205,6 +206,16 @@ func (l *loop) stamp(f stamp) stamp {
 	return stamp(l.now)<<flags | f
 }
 
+// late stamps what to takes of what from has said before. What the client has said since then stays the last word: the node has not answered it.
+func (l *loop) late(p *pair, from, to *side, f stamp) {
+	since := to.last.Load()
+	unanswered := to == &p.client && since.when() > from.last.Load().when()
+	from.last.Store(l.stamp(f))
+	if unanswered {
+		to.last.Store(l.stamp(since.flags()))
+	}
+}
+
 // ask wants to know when there is room to write.
 func (l *loop) ask(p *pair, s *side) {
 	s.set(full)
@@ -233,13 +244,13 @@ func (l *loop) flush(p *pair, from, to *side) bool {
 	if len(to.held.rest) > 0 {
 		l.ask(p, to)
 		if n > 0 {
-			from.last.Store(l.stamp(line | moving))
+			l.late(p, from, to, line|moving)
 		}
 		return false
 	}
 	l.store.takeParcel(to.held)
 	to.held = nil
-	from.last.Store(l.stamp(line))
+	l.late(p, from, to, line)
 	if to.is(shutLater) {
 		to.unset(shutLater)
 		to.shut()

@@ -27,6 +27,7 @@ func (l *loop) splice(p *pair, from, to *side, pipe *pipeful) int {
 		return 0
 	}
 	pipe.n, to.pipe = n, pipe
+	from.last.Store(l.stamp(moving))
 	l.drain(p, from, to)
 	return n
 }
@@ -40,7 +41,6 @@ func (l *loop) drain(p *pair, from, to *side) bool {
 			continue
 		case errno == unix.EAGAIN:
 			l.ask(p, to)
-			from.last.Store(from.last.Load() | moving)
 			return false
 		case errno != 0:
 			l.lost(p, from, to)
@@ -48,11 +48,11 @@ func (l *loop) drain(p *pair, from, to *side) bool {
 		}
 		to.pipe.n -= n
 		from.moved.Add(int64(n))
-		from.last.Store(l.stamp(moving))
+		l.late(p, from, to, moving)
 	}
 	l.store.takePipe(to.pipe)
 	to.pipe = nil
-	from.last.Store(l.stamp(0))
+	l.late(p, from, to, 0)
 	return true
 }
 
