@@ -98,7 +98,7 @@ func (d *drain) step() {
 
 // open are the sessions that were not told to end yet.
 func (d *drain) open() []*session {
-	return d.server.live.some(func(n *session) bool { return n.relay.Load() != nil && !d.met[n] && d.subject.Covers(n.backend) })
+	return d.server.live.some(func(n *session) bool { return n.relaying() != nil && !d.met[n] && d.subject.Covers(n.backend) })
 }
 
 // eligible are those that are quiet enough, the longest silence first.

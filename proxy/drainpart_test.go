@@ -346,3 +346,30 @@ func TestRegistryFindsAllWhoStay(t *testing.T) {
 	}
 	<-done
 }
+
+// A session that has ended by itself is none to list, to kill or to wait for, however long the log takes to write it down.
+func TestEndedIsNotCounted(t *testing.T) {
+	asked, written := make(chan bool), make(chan bool)
+	r := &rig{t: t, log: new(logBuffer), topology: newTopology(nil, newNode(t, echo))}
+	r.gather = func() func() {
+		asked <- true
+		<-written
+		return func() {}
+	}
+	r.service = r.topology.Services[0]
+	r.start()
+	c := r.connect()
+	c.hear(greeting)
+	eventually(t, "the session has a node", func() bool { return len(r.list()) == 1 })
+	c.Close()
+	<-asked
+	if rows, killed := r.list(), r.server.Kill(Filter{}); len(rows) != 0 || killed != 0 {
+		t.Errorf("listed %v, killed %d", rows, killed)
+	}
+	node := routing.Subject{Node: "node-1"}
+	if far := r.server.Drain(t.Context(), node, time.Hour, func(Drained) {}); far != (Drained{}) {
+		t.Errorf("drained %+v", far)
+	}
+	written <- true
+	r.expectEnd("client")
+}

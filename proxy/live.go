@@ -82,7 +82,7 @@ func distinct(all []*session) []*session {
 
 // relayed are the sessions that have a node.
 func (r *registry) relayed() []*session {
-	return r.some(func(s *session) bool { return s.relay.Load() != nil })
+	return r.some(func(s *session) bool { return s.relaying() != nil })
 }
 
 // conversing are the conversations that live.
@@ -130,7 +130,7 @@ func (f *Filter) whoever(client netip.AddrPort) bool {
 // after an id, and how many there are in all.
 func (s *Server) List(f Filter, after string, limit int) (page []Session, all int) {
 	found := s.live.some(func(n *session) bool {
-		return n.relay.Load() != nil && f.has(n.backend, n.source) || n.http.Load() != nil && f.whoever(n.source)
+		return n.relaying() != nil && f.has(n.backend, n.source) || n.http.Load() != nil && f.whoever(n.source)
 	})
 	found = slices.DeleteFunc(found, func(n *session) bool { return !n.matches(&f) })
 	for _, n := range lowest(found, after, limit) {
@@ -159,7 +159,7 @@ func byID(a, b *session) int { return bytes.Compare(a.id[:], b.id[:]) }
 
 // matches says whether a filter chooses a session that has a node, or a conversation for the request that it has in flight.
 func (s *session) matches(f *Filter) bool {
-	if s.relay.Load() != nil {
+	if s.relaying() != nil {
 		return f.has(s.backend, s.source)
 	}
 	c := s.http.Load()
@@ -172,7 +172,7 @@ func (s *session) matches(f *Filter) bool {
 
 // tell is the row of a session; false: it has no node any more. Bytes of a conversation are of all that its client has asked for.
 func (s *session) tell() (Session, bool) {
-	if l := s.relay.Load(); l != nil {
+	if l := s.relaying(); l != nil {
 		facts := l.Facts()
 		return Session{
 			ID: s.id.String(), Service: s.backend.Service.Name, Client: s.source, Node: s.backend.Node.Name, Region: s.backend.Node.Region,
@@ -197,7 +197,7 @@ func (s *session) tell() (Session, bool) {
 // counts where a request is in flight on what is chosen, or where only clients are.
 func (s *Server) Kill(f Filter) int {
 	killed := 0
-	for _, n := range s.live.some(func(n *session) bool { return n.relay.Load() != nil || n.http.Load() != nil }) {
+	for _, n := range s.live.some(func(n *session) bool { return n.relaying() != nil || n.http.Load() != nil }) {
 		if n.kill(&f) {
 			killed++
 		}
@@ -206,8 +206,8 @@ func (s *Server) Kill(f Filter) int {
 }
 
 func (s *session) kill(f *Filter) bool {
-	if l := s.relay.Load(); l != nil {
-		if !f.has(s.backend, s.source) || s.killed.Swap(true) { // one that was killed already is on its way out
+	if l := s.relaying(); l != nil {
+		if !f.has(s.backend, s.source) || !s.fate.CompareAndSwap(0, fateKilled) { // one that was killed already is on its way out
 			return false
 		}
 		l.Close(relay.Cut)

@@ -38,12 +38,18 @@ type session struct {
 	refused  bool
 	later    bool  // TLS began inside the session; the log's alone
 	index    int32 // in the registry; the registry's
-	killed   atomic.Bool
+	fate     atomic.Uint32
 
 	linked link
 	relay  atomic.Pointer[link]         // linked; nil: not yet, and what is above does not change once it is set
 	http   atomic.Pointer[conversation] // while requests are read here
 }
+
+// What becomes of a session that has a node.
+const (
+	fateKilled = 1 << iota // an operator has ended it
+	fateOver               // its sockets are closed, and the clerk has still to write it down
+)
 
 // approach is how a client comes in: what is not needed, or no news, once a usual session has its node. Idle sessions are most of what
 // a balancer holds, so theirs is shared (direct).
@@ -308,6 +314,14 @@ func (s *session) follow(r relayed) {
 	s.relay.Store(&s.linked)
 }
 
+// relaying is where the session's bytes are moved; nil: it has no node yet, or none any more.
+func (s *session) relaying() *link {
+	if s.fate.Load()&fateOver != 0 {
+		return nil
+	}
+	return s.relay.Load()
+}
+
 // killIfDenied is for who was denied since it came: a kill of all that had a node has missed it.
 func (s *session) killIfDenied() {
 	if !s.probe && s.server.denied.any() && s.server.denied.has(s.source.Addr(), time.Now()) {
@@ -317,6 +331,7 @@ func (s *session) killIfDenied() {
 
 // Ended is called on a thread of the relay that other sessions wait for, so the clerk does what may wait for the log.
 func (s *session) Ended(r relay.Result) {
+	s.fate.Or(fateOver)
 	s.backend.End()
 	s.ticket.end()
 	s.ticket = ticket{}
@@ -335,7 +350,7 @@ func (s *session) conclude(r relay.Result, at time.Time) {
 
 // ended is what the relay's end is called.
 func (s *session) ended(why relay.End) end {
-	if why == relay.Cut && s.killed.Load() {
+	if why == relay.Cut && s.fate.Load()&fateKilled != 0 {
 		return endKilled
 	}
 	return relayEnds[why]
