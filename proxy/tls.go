@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -155,30 +154,12 @@ type tape struct {
 	certificate *tls.Certificate
 	unknown     bool // nobody here has the name that the client asks for
 	passing     bool // it is in the server's turnstile
-}
-
-// turnstile lets so many handshakes compute at the same time: from the hello to our answer, which is nearly all that they cost. In a storm of
-// them Go's scheduler would otherwise have thousands to run before a goroutine whose session needs a microsecond. Nobody in it waits for a
-// client.
-type turnstile chan struct{}
-
-func newTurnstile() turnstile { return make(turnstile, runtime.NumCPU()) }
-
-func (t *tape) enter() {
-	t.session.server.turnstile <- struct{}{}
-	t.passing = true
-}
-
-func (t *tape) pass() {
-	if t.passing {
-		t.passing = false
-		<-t.session.server.turnstile
-	}
+	asksAgain   bool // our answer asks for a second hello
 }
 
 func (t *tape) Read(p []byte) (int, error) {
 	if t.hello == nil {
-		return t.carrier.Read(p)
+		return t.readOn(p)
 	}
 	room := maxHello - len(t.hello.raw)
 	if room == 0 {
@@ -189,9 +170,22 @@ func (t *tape) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// readOn reads what comes behind the hello. If that is a second one, it may be complete now, and all is computed after it.
+func (t *tape) readOn(p []byte) (int, error) {
+	t.pass()
+	n, err := t.carrier.Read(p)
+	if t.asksAgain && n > 0 {
+		t.enter()
+	}
+	return n, err
+}
+
 // Write drops the alert with which crypto/tls leaves a hello that a node answers.
 func (t *tape) Write(p []byte) (int, error) {
-	t.pass()
+	if t.passing {
+		t.asksAgain = asksAgain(p)
+		t.pass()
+	}
 	if t.session.challenge {
 		return len(p), nil
 	}

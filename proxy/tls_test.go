@@ -160,6 +160,46 @@ func TestTurnstile(t *testing.T) {
 	c.Close()
 }
 
+// A client whose share of a key is of another group says its hello a second time. The certificate is signed for after that, in the turnstile too.
+func TestTurnstileAfterRetry(t *testing.T) {
+	g := newGate(t, nil, []string{"a.example"})
+	settings := g.front.services[0].terms.config
+	settings.CurvePreferences = []tls.CurveID{tls.CurveP384}
+	inside := make(chan int, 1)
+	settings.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		inside <- len(g.server.turnstile)
+		return chosen(info)
+	}
+	for _, pieces := range []bool{false, true} {
+		var under net.Conn = g.dial()
+		if pieces {
+			under = bytewise{under}
+		}
+		c := tls.Client(under, &tls.Config{ServerName: "a.example", RootCAs: g.ca.pool})
+		talk(t, c)
+		if !c.ConnectionState().HelloRetryRequest {
+			t.Fatal("the hello was not asked for again")
+		}
+		if n := <-inside; n != 1 {
+			t.Errorf("in pieces: %t: %d are in the turnstile, want the one that computes", pieces, n)
+		}
+		leave(t, c)
+	}
+	eventually(t, "nobody is in it", func() bool { return len(g.server.turnstile) == 0 })
+}
+
+// bytewise writes its bytes one by one.
+type bytewise struct{ net.Conn }
+
+func (b bytewise) Write(p []byte) (int, error) {
+	for i := range p {
+		if _, err := b.Conn.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(p), nil
+}
+
 // heldBack is a client's connection that says its hello and, once it has the answer, nothing more.
 type heldBack struct {
 	net.Conn
