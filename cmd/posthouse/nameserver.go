@@ -76,28 +76,48 @@ type nameChange struct {
 	addresses *geodns.Change
 }
 
-// Prepare makes the zones and binds the addresses. Nothing has changed yet; the caller calls Commit or Abort.
+// Prepare makes the zones and binds the addresses. Nothing has changed yet; the caller calls Commit or Abort, and never prepares two changes
+// at a time.
 func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
+	loader, err := n.loaderFor(t)
+	if err != nil {
+		return nil, err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	// The sources are older than what is read: a change in between is seen at the next look.
-	c := &nameChange{names: n, topology: t, loader: n.loader, sources: geodns.Sources(t)}
-	var err error
+	c := &nameChange{names: n, topology: t, loader: loader, sources: geodns.Sources(t)}
 	if c.serial, err = n.serial.next(t.StateDir); err != nil {
 		return nil, err
 	}
 	if c.zones, err = geodns.NewZones(t, c.serial.number); err != nil {
 		return nil, fmt.Errorf("dns: %w", err)
 	}
-	if c.loader == nil && t.DNS != nil {
-		if c.loader, err = nearest.NewLoader(t, n.log); err != nil {
-			return nil, err
-		}
-		c.loader.Ready, c.loader.Metrics = n.place, n.geoip
-	}
 	c.addresses, err = n.server.Prepare(t)
 	n.prepared = err == nil
 	return c, err
+}
+
+// loaderFor is the loader that there is, or one for the first topology with a section dns. A process that serves already reads the databases
+// here: one of no use is to refuse the reload, and not to end the process later. Nobody waits for the mutex meanwhile.
+func (n *nameServer) loaderFor(t *config.Topology) (*nearest.Loader, error) {
+	n.mu.Lock()
+	loader, serves := n.loader, n.topology != nil
+	n.mu.Unlock()
+	if loader != nil || t.DNS == nil {
+		return loader, nil
+	}
+	loader, err := nearest.NewLoader(t, n.log)
+	if err != nil {
+		return nil, err
+	}
+	loader.Ready, loader.Metrics = n.place, n.geoip
+	if serves {
+		if err := loader.Load(); err != nil {
+			return nil, fmt.Errorf("dns: geoip: %w", err)
+		}
+	}
+	return loader, nil
 }
 
 // Abort forgets the change.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maxmind/mmdbwriter"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -90,5 +93,49 @@ func TestLookWaitsForAChange(t *testing.T) {
 	change.Abort()
 	if n.look(); n.serial.number <= begun.number {
 		t.Errorf("serial %d after the change was aborted, want more than %d", n.serial.number, begun.number)
+	}
+}
+
+// TestReloadWithADatabaseOfNoUse adds a section dns to a balancer that serves: what is wrong with its databases refuses the reload, and ends
+// nothing.
+func TestReloadWithADatabaseOfNoUse(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.mmdb")
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "city"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := tree.WriteTo(&file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(empty, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "cluster: mail.example.org\nregions: {here: {addresses: [127.0.0.1]}}\nnodes: [{name: a, address: 127.0.0.1}]\n"
+	plain := tableOf(t, text, nil).File()
+	named := tableOf(t, text+"dns:\n  listen: [\"127.0.0.1:53\"]\n  geoip: "+empty+"\n  zones: {mail.example.org: {nameservers: {ns1: [127.0.0.1]}}}\n", nil).File()
+	named.DNS.Listen = nil
+	log := slog.New(slog.DiscardHandler)
+	n := newNameServer(log, prometheus.NewRegistry(), routing.NewRouter(plain, log))
+	apply := func(topology *config.Topology) error {
+		c, err := n.Prepare(topology)
+		if err == nil {
+			c.Commit()
+		}
+		return err
+	}
+	if err := apply(plain); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	if err := apply(named); err == nil || !strings.Contains(err.Error(), empty) {
+		t.Errorf("with an empty database Prepare = %v, want an error that names %s", err, empty)
+		poll(t, "what it leads to", func() bool { return len(ended) == 1 })
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v, want nil", err)
 	}
 }

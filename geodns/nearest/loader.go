@@ -63,6 +63,9 @@ func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
 	return &Loader{log: log, wake: make(chan struct{}, 1), wanted: t}, nil
 }
 
+// Load makes the first geography before Run, which then never ends with an error.
+func (l *Loader) Load() error { return l.load(sourceOf(l.wanted)) }
+
 // Use asks for the geography of another topology. It never blocks.
 func (l *Loader) Use(t *config.Topology) {
 	l.mu.Lock()
