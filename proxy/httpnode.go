@@ -27,9 +27,10 @@ func (x *exchange) connect() *problem {
 // next goes on to the next candidate.
 func (x *exchange) next() *problem {
 	for b := x.candidates.Next(); b != nil; b = x.candidates.Next() {
-		if b.Begin() {
-			return x.reconnect(b)
+		if x.tries > 0 && x.server().Router.Table().Barred(b) != "" || !b.Begin() {
+			continue
 		}
+		return x.reconnect(b)
 	}
 	return &problemNoNode
 }

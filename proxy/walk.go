@@ -147,7 +147,7 @@ func (w *walk) candidate(now time.Time) *routing.Backend {
 		if b = w.candidates.Next(); b == nil {
 			return nil
 		}
-		if !b.Begin() {
+		if w.tried > 0 && w.session.barred(b) || !b.Begin() {
 			b = nil
 		}
 	}
@@ -157,6 +157,12 @@ func (w *walk) candidate(now time.Time) *routing.Backend {
 		return nil
 	}
 	return b
+}
+
+// barred says whether a mark or a reload took a backend away since the candidates were chosen, which may be many seconds ago.
+func (s *session) barred(b *routing.Backend) bool {
+	table := s.server.Router.Table()
+	return !s.changed(table) && table.Barred(b) != ""
 }
 
 // another says whether a reload gave the service another protocol, or another end to its TLS, when the session had begun. Its nodes
