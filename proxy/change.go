@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthouse/config"
+	"posthouse/routing"
 )
 
 // Change is a topology's listeners, ready to be put into effect.
@@ -17,6 +18,7 @@ type Change struct {
 	wanted   []config.Listener
 	fresh    map[netip.AddrPort]*listener // bound by Prepare
 	keyring  *keyring
+	previous *routing.Table // what the server had as such before Prepare
 
 	authorities *authorities
 }
@@ -30,8 +32,8 @@ func (s *Server) Prepare(t *config.Topology) (*Change, error) {
 	if s.closing {
 		return nil, errClosing
 	}
-	s.previous.Store(s.Router.Table()) // before the router publishes the new one
 	c := &Change{server: s, topology: t, wanted: t.Listeners(), fresh: make(map[netip.AddrPort]*listener)}
+	c.previous = s.previous.Swap(s.Router.Table()) // before the router publishes the new one
 	failed := c.loadTLS()
 	for _, w := range c.wanted {
 		if s.listeners[w.Address] != nil {
@@ -183,6 +185,7 @@ func (c *Change) Abort() {
 
 // drop keeps what was passed to the process for the next change: nobody can bind it again.
 func (c *Change) drop() {
+	c.server.previous.Store(c.previous)
 	for _, l := range c.fresh {
 		if l.socket.foreign && !c.server.closing {
 			c.server.Passed = append(c.server.Passed, l.socket.TCPListener)

@@ -108,6 +108,8 @@ func TestPrepareThatFails(t *testing.T) {
 			netip.MustParseAddrPort("127.0.0.4:0"), netip.MustParseAddrPort(taken.Addr().String()), netip.MustParseAddrPort("192.0.2.1:993"),
 		}
 	})
+	previous := r.server.Router.Table()
+	r.apply(r.topology)
 	_, err = r.server.Prepare(with(r.topology, r.service, broken))
 	for _, part := range []string{taken.Addr().String(), "address already in use", "ss -ltnp", "192.0.2.1:993", "freebind: true"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
@@ -116,6 +118,9 @@ func TestPrepareThatFails(t *testing.T) {
 	}
 	if r.listening() != 1 {
 		t.Errorf("%d listeners after a Prepare that failed", r.listening())
+	}
+	if r.server.previous.Load() != previous {
+		t.Error("sessions that began before the last change do not know their table any more")
 	}
 	r.connect().hear(greeting)
 }
