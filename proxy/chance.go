@@ -56,7 +56,7 @@ func (w *walk) patience() time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-// clientLeft looks for the client when it is time to.
+// clientLeft looks for the client when it is time to. One that an operator has ended has left too.
 func (w *walk) clientLeft() bool {
 	if time.Since(w.looked) < w.look {
 		return false
@@ -64,6 +64,9 @@ func (w *walk) clientLeft() bool {
 	w.looked = time.Now()
 	w.look = min(2*w.look, lookMost)
 	s := w.session
+	if c := s.http.Load(); c != nil && c.watch.stopped() != underway {
+		return true
+	}
 	patient := w.mode == commitOnConnect || w.mode == commitOnHandshake
 	if patient || s.secure == nil {
 		return gone(s.client, patient)

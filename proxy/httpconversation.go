@@ -50,13 +50,13 @@ func (s *session) converse() end {
 	if err := c.client.join(s.client, s.secure); err != nil {
 		return endLeft
 	}
+	s.client.SetDeadline(time.Time{}) // before anybody else may end it by one
 	c.from = newArrival(s)
 	c.server.Metrics.http.connections.Inc()
 	s.http.Store(c)
 	if !s.probe && s.server.denied.has(s.source.Addr(), time.Now()) { // since it came
 		c.watch.stop(endKilled)
 	}
-	s.client.SetDeadline(time.Time{})
 	panics := true
 	defer func() {
 		if panics {

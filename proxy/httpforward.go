@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,7 @@ func (x *exchange) forward() (why end, upgraded bool) {
 		p = x.recover(err)
 	}
 	if p == &problemLeft {
-		return endLeft, false
+		return cmp.Or(x.c.watch.stopped(), endLeft), false
 	}
 	return x.explain(p), false
 }

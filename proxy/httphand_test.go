@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
+
+	"posthouse/config"
 )
 
 // TestHTTPWebSocketUnread has a client that does not read its 101, with more behind it than the sockets take: it can be ended all the same.
@@ -35,6 +38,35 @@ func TestHTTPWebSocketUnread(t *testing.T) {
 		r.server.Kill(Filter{})
 		return len(r.log.sessions()) == 1
 	})
+	r.expectEnd("killed")
+}
+
+// TestHTTPDeniedMeanwhile denies a client between its arrival and its first request, as while it makes its handshake: nobody waits for that
+// request.
+func TestHTTPDeniedMeanwhile(t *testing.T) {
+	r := newHTTPRig(t, nil, newNode(t, responder))
+	near, far := tcpPair(t)
+	defer far.Close()
+	s := newSession(r.server, near, &front{services: []*service{{Service: r.service, topology: r.topology, metrics: r.server.Metrics.of("http")}}})
+	r.server.Deny([]Denial{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}})
+	r.server.running.Add(1)
+	r.server.live.add(s)
+	go s.converse()
+	newPeer(t, far).hearEnd()
+	r.expectEnd("killed")
+}
+
+// TestHTTPKilledDuringTheWalk kills a client whose request waits for TLS with a node.
+func TestHTTPKilledDuringTheWalk(t *testing.T) {
+	frozen, ca := newNode(t, mute), newAuthority(t)
+	r := newSecureRig(t, ca, config.Reencrypt, patiently(func(*config.Service) {}), frozen)
+	c := tls.Client(r.connect().TCPConn, ca.settings())
+	io.WriteString(c, get("/"))
+	eventually(t, "the node is asked", func() bool { return frozen.accepted() == 1 })
+	if n := r.server.Kill(Filter{}); n != 1 {
+		t.Errorf("%d killed", n)
+	}
+	io.Copy(io.Discard, c)
 	r.expectEnd("killed")
 }
 

@@ -8,7 +8,7 @@ import (
 	"posthouse/routing"
 )
 
-// problemLeft stands for a client that has gone: nobody is told.
+// problemLeft stands for a client that has gone, or must go: nobody is told.
 var problemLeft = problem{end: endLeft}
 
 // connect finds the connection for a request: one that this client has for itself, one of the pool of the node that routing
