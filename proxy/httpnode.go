@@ -65,8 +65,11 @@ func (x *exchange) use(n *nodeConn, b *routing.Backend) *problem {
 func (x *exchange) dial(b *routing.Backend) *problem {
 	s := x.c.session
 	s.service = x.service
-	era := x.server().pools.now()
-	w := newWalk(s, x.server().Router.Table())
+	table, era := x.server().Router.Table(), x.server().pools.now()
+	if x.service.topology != table.File() {
+		era = noEra
+	}
+	w := newWalk(s, table)
 	w.begun, w.candidates = b, x.candidates
 	if x.plain {
 		w.plain, w.node, w.mode = true, nil, commitOnConnect

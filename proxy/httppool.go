@@ -33,13 +33,16 @@ const (
 	poolLook = 10 * time.Second // between looks for those that are too old
 )
 
+// noEra is of connections that are made as it was before a reload, for a request that was in flight during that: nobody else may use them.
+const noEra = 0
+
 // pools keep connections to nodes between requests. A connection is in a pool only when its last response has been read to its end and
 // nothing is on its way, so that no client can meet what another one left behind. The zero value is ready.
 type pools struct {
 	mu     sync.Mutex // guards the following
 	idle   map[poolKey][]*nodeConn
 	timer  *time.Timer
-	era    uint64
+	era    uint64 // the first Commit begins the first one
 	closed bool
 }
 

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bufio"
+	"net"
 	"testing"
 
 	"posthouse/config"
@@ -45,5 +47,31 @@ func TestHTTPReload(t *testing.T) {
 	}
 	if r.server.pools.era < 2 {
 		t.Errorf("era %d: the pools were not renewed", r.server.pools.era)
+	}
+}
+
+// TestHTTPReloadDuringRequest reloads while a request is in flight, whose node fails then. The connection that takes it over is made, and
+// verified, as it was before: it serves this request alone.
+func TestHTTPReloadDuringRequest(t *testing.T) {
+	asked, leave := make(chan bool), make(chan bool)
+	first := newNode(t, func(c *net.TCPConn) {
+		readHead(bufio.NewReader(c))
+		close(asked)
+		<-leave
+	})
+	second := newNode(t, responder)
+	r := newHTTPRig(t, nil, first, second)
+	c := r.connect()
+	c.say(get("/"))
+	<-asked
+	r.apply(with(r.topology, copyOf(r.service, func(*config.Service) {})))
+	close(leave)
+	if res, _ := c.response("GET"); res.StatusCode != 200 || second.accepted() != 1 {
+		t.Fatalf("%s", res.Status)
+	}
+	r.server.pools.mu.Lock()
+	defer r.server.pools.mu.Unlock()
+	if n := len(r.server.pools.idle); n != 0 {
+		t.Errorf("connections to %d nodes are kept for others", n)
 	}
 }
