@@ -98,26 +98,38 @@ func (n *nameServer) Prepare(t *config.Topology) (*nameChange, error) {
 	return c, err
 }
 
-// loaderFor is the loader that there is, or one for the first topology with a section dns. A process that serves already reads the databases
-// here: one of no use is to refuse the reload, and not to end the process later. Nobody waits for the mutex meanwhile.
-func (n *nameServer) loaderFor(t *config.Topology) (*nearest.Loader, error) {
+// loaderFor is the loader that there is, or one for the first topology with a section dns. Where a process that serves already needs another
+// geography it is made here: databases of no use are to refuse the reload, and not to end the process later, or to leave names as they
+// were whatever becomes of the nodes. Nobody waits for the mutex meanwhile.
+func (n *nameServer) loaderFor(t *config.Topology) (loader *nearest.Loader, err error) {
 	n.mu.Lock()
-	loader, serves := n.loader, n.topology != nil
+	loader, places, serves := n.loader, n.places, n.topology != nil
 	n.mu.Unlock()
-	if loader != nil || t.DNS == nil {
+	switch {
+	case t.DNS == nil:
 		return loader, nil
+	case loader == nil:
+		loader, err = n.newLoader(t, serves)
+	case places != nil && !places.Fits(t):
+		err = loader.Make(t)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("dns: geoip: %w", err)
+	}
+	return loader, nil
+}
+
+// newLoader makes the loader, with its first geography if it is to be made now.
+func (n *nameServer) newLoader(t *config.Topology, now bool) (*nearest.Loader, error) {
 	loader, err := nearest.NewLoader(t, n.log)
 	if err != nil {
 		return nil, err
 	}
 	loader.Ready, loader.Metrics = n.place, n.geoip
-	if serves {
-		if err := loader.Load(); err != nil {
-			return nil, fmt.Errorf("dns: geoip: %w", err)
-		}
+	if now {
+		err = loader.Load()
 	}
-	return loader, nil
+	return loader, err
 }
 
 // Abort forgets the change.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -96,44 +98,80 @@ func TestLookWaitsForAChange(t *testing.T) {
 	}
 }
 
-// TestReloadWithADatabaseOfNoUse adds a section dns to a balancer that serves: what is wrong with its databases refuses the reload, and ends
-// nothing.
-func TestReloadWithADatabaseOfNoUse(t *testing.T) {
-	empty := filepath.Join(t.TempDir(), "empty.mmdb")
-	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "city"})
+// database writes one with these networks, which are German.
+func database(t *testing.T, path string, networks ...string) {
+	t.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "city", IncludeReservedNetworks: true})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, text := range networks {
+		_, network, err := net.ParseCIDR(text)
+		if err == nil {
+			err = tree.Insert(network, mmdbtype.Map{"country_code": mmdbtype.String("DE")})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	var file bytes.Buffer
 	if _, err := tree.WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(empty, file.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := "cluster: mail.example.org\nregions: {here: {addresses: [127.0.0.1]}}\nnodes: [{name: a, address: 127.0.0.1}]\n"
-	plain := tableOf(t, text, nil).File()
-	named := tableOf(t, text+"dns:\n  listen: [\"127.0.0.1:53\"]\n  geoip: "+empty+"\n  zones: {mail.example.org: {nameservers: {ns1: [127.0.0.1]}}}\n", nil).File()
-	named.DNS.Listen = nil
+}
+
+// TestReloadWithADatabaseOfNoUse reloads a balancer that serves: what is wrong with a database refuses the reload, and ends nothing.
+func TestReloadWithADatabaseOfNoUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "city.mmdb")
+	database(t, path)
+	plain := "cluster: mail.example.org\nregions: {here: {addresses: [127.0.0.1]}}\nnodes: [{name: a, address: 127.0.0.1}]\n"
+	named := plain + "dns:\n  listen: [\"127.0.0.1:53\"]\n  geoip: " + path + "\n  zones: {mail.example.org: {nameservers: {ns1: [127.0.0.1]}}}\n"
+	pinned := strings.Replace(named, "addresses: [127.0.0.1]", "addresses: [127.0.0.1], countries: [DE]", 1)
 	log := slog.New(slog.DiscardHandler)
-	n := newNameServer(log, prometheus.NewRegistry(), routing.NewRouter(plain, log))
-	apply := func(topology *config.Topology) error {
+	n := newNameServer(log, prometheus.NewRegistry(), routing.NewRouter(tableOf(t, plain, nil).File(), log))
+	apply := func(text string) error {
+		topology := tableOf(t, text, nil).File()
+		if topology.DNS != nil {
+			topology.DNS.Listen = nil
+		}
 		c, err := n.Prepare(topology)
 		if err == nil {
 			c.Commit()
 		}
 		return err
 	}
-	if err := apply(plain); err != nil {
-		t.Fatal(err)
+	refused := func(text string) {
+		t.Helper()
+		if err := apply(text); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("Prepare = %v, want an error that names %s", err, path)
+		}
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	if err := apply(named); err == nil || !strings.Contains(err.Error(), empty) {
-		t.Errorf("with an empty database Prepare = %v, want an error that names %s", err, empty)
-		poll(t, "what it leads to", func() bool { return len(ended) == 1 })
+	taken := func(text string) {
+		t.Helper()
+		if err := apply(text); err != nil {
+			t.Fatal(err)
+		}
+		poll(t, "a table for its regions", func() bool {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return n.topology.DNS == nil || n.placed == n.topology || len(ended) > 0
+		})
 	}
+	taken(plain)
+	go func() { ended <- n.Run(ctx) }()
+	refused(named)
+	database(t, path, "192.0.2.0/24")
+	taken(named)
+	database(t, path)
+	refused(pinned)
+	taken(named)
+	database(t, path, "192.0.2.0/24")
+	taken(pinned)
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("Run = %v, want nil", err)

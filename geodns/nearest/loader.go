@@ -28,6 +28,8 @@ type Loader struct {
 
 	mu     sync.Mutex // guards the following
 	wanted *config.Topology
+	made   *Geography // by Make, of madeOf; nil: none that Run has not taken
+	madeOf source
 
 	// The following is Run's.
 	shown   *config.Topology // what Ready was told of
@@ -56,7 +58,7 @@ func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
 	for _, path := range geoip(t) { // one after the other: two at a time are twice the memory
 		f, err := Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("dns: geoip: %w", err)
+			return nil, err
 		}
 		f.Close()
 	}
@@ -66,10 +68,25 @@ func NewLoader(t *config.Topology, log *slog.Logger) (*Loader, error) {
 // Load makes the first geography before Run, which then never ends with an error.
 func (l *Loader) Load() error { return l.load(sourceOf(l.wanted)) }
 
+// Make makes the geography of a topology for Use. Whoever wants to know before whether it can be made does that; any goroutine may, one at a time.
+func (l *Loader) Make(t *config.Topology) error {
+	of := sourceOf(t)
+	g, err := load(t, geoip(t))
+	if err == nil {
+		l.mu.Lock()
+		l.made, l.madeOf = g, of
+		l.mu.Unlock()
+	}
+	return err
+}
+
 // Use asks for the geography of another topology. It never blocks.
 func (l *Loader) Use(t *config.Topology) {
 	l.mu.Lock()
 	l.wanted = t
+	if l.madeOf.topology != t {
+		l.made = nil
+	}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -128,7 +145,7 @@ func (l *Loader) show(t *config.Topology) {
 
 func (l *Loader) load(next source) error {
 	begun, paths := time.Now(), geoip(next.topology)
-	g, err := load(next.topology, paths)
+	g, of, err := l.geography(next)
 	if err != nil {
 		l.failed = next
 		if l.current != nil {
@@ -137,13 +154,29 @@ func (l *Loader) load(next source) error {
 		}
 		return err
 	}
-	l.current, l.of, l.failed, l.shown = g, next, source{}, nil
+	l.current, l.of, l.failed, l.shown = g, of, source{}, nil
 	l.Metrics.load(g, len(paths) > 0)
 	if len(paths) > 0 {
 		l.log.Info("geoip loaded", "event", "geoip-loaded", "path", strings.Join(paths, " "), "networks", g.Networks(), "orders", g.Orders(),
 			"took", time.Since(begun).Round(time.Millisecond))
 	}
 	return nil
+}
+
+// geography is that of a source. A file that was good a moment ago, when Make read it, is good enough where it is not any more.
+func (l *Loader) geography(next source) (*Geography, source, error) {
+	l.mu.Lock()
+	made, of := l.made, l.madeOf
+	l.made = nil
+	l.mu.Unlock()
+	if made != nil && of == next {
+		return made, of, nil
+	}
+	g, err := load(next.topology, geoip(next.topology))
+	if err != nil && made != nil && of.topology == next.topology {
+		return made, of, nil
+	}
+	return g, next, err
 }
 
 // geoip is the paths of a topology's databases.

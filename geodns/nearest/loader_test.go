@@ -136,6 +136,35 @@ func TestLoaderFollowsFileAndTopology(t *testing.T) {
 	})
 }
 
+// What was made beforehand is in effect at once, even if the database has become of no use since.
+func TestLoaderMakesBeforehand(t *testing.T) {
+	german := file(t, network{"192.0.2.0/24", flat("DE", 52.5, 13.5)})
+	synctest.Test(t, func(t *testing.T) {
+		first := inCluster("a", world())
+		s := play(t, first, german)
+		defer s.stop()
+		s.expect(t, 0, "a:eu")
+		pinned := func(name string) *config.Topology {
+			topology := inCluster(name, world())
+			topology.DNS = first.DNS
+			topology.Regions[2].Countries = []string{"DE"}
+			return topology
+		}
+		next, other := pinned("b"), pinned("c")
+		other.Regions[2].Countries, other.Regions[1].Countries = nil, []string{"DE"}
+		if err := s.Make(next); err != nil {
+			t.Error(err)
+		}
+		s.expect(t, time.Minute, "a:eu")
+		s.write(t, []byte("no database"))
+		s.Use(next)
+		s.expect(t, time.Minute, "a:eu b:ap")
+		if err := s.Make(other); err == nil {
+			t.Error("Make of what is no database has no error")
+		}
+	})
+}
+
 func TestLoaderWithoutFirstGeography(t *testing.T) {
 	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: []string{"/nowhere/city.mmdb"}}}, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "/nowhere/city.mmdb") {
