@@ -122,7 +122,7 @@ func (a *answer) limit() int {
 // without the rest is left out whole, and the client told to come back over TCP (RFC 2181, 9; RFC 9471, 3).
 func (a *answer) fit() {
 	limit := a.limit()
-	if a.reply.Len() <= limit {
+	if a.fits(limit) {
 		return
 	}
 	opt := a.reply.IsEdns0()
@@ -131,9 +131,19 @@ func (a *answer) fit() {
 		a.reply.Extra = []dns.RR{opt}
 	}
 	a.reply.Truncated = a.referral
-	if a.reply.Len() <= limit {
+	if a.fits(limit) {
 		return
 	}
 	a.reply.Answer, a.reply.Ns = nil, nil
 	a.reply.Truncated = true
+}
+
+// fits says whether an answer is small enough. The library's estimate is some bytes too large for names that have to be escaped as text,
+// as those of denials are: what is over it is packed to see.
+func (a *answer) fits(limit int) bool {
+	if a.reply.Len() <= limit {
+		return true
+	}
+	packed, err := a.reply.Pack()
+	return err == nil && len(packed) <= limit
 }
