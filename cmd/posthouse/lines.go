@@ -33,9 +33,18 @@ func newLines(to *journal, json bool, level slog.Level) *lines {
 // Handle keeps nothing of a record: its attributes may be used again. A warning, and what was said before it, waits for no other line:
 // it may be the process's last.
 func (h *lines) Handle(ctx context.Context, r slog.Record) error {
+	if n := h.to.missed(); n > 0 {
+		lost := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log are lost: what it is written to did not take them", 0)
+		lost.AddAttrs(slog.Int64("lines", n))
+		h.print(ctx, lost)
+	}
 	if r.Level >= slog.LevelWarn {
 		defer h.to.flush()
 	}
+	return h.print(ctx, r)
+}
+
+func (h *lines) print(ctx context.Context, r slog.Record) error {
 	l := spareLines.Get().(*line)
 	defer l.giveBack()
 	l.text, l.json, l.odd = l.text[:0], h.json, false

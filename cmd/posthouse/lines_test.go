@@ -263,7 +263,7 @@ func TestLinesSlogtest(t *testing.T) {
 // TestLinesTogether: lines of many writers, plain ones and those that slog writes, stay whole.
 func TestLinesTogether(t *testing.T) {
 	const writers, each = 4, 300
-	var w writes
+	var w bytes.Buffer
 	log := slog.New(newLines(&journal{to: &w}, false, slog.LevelInfo))
 	var all sync.WaitGroup
 	for n := range writers {
@@ -276,7 +276,7 @@ func TestLinesTogether(t *testing.T) {
 	}
 	all.Wait()
 	count := make(map[string]int)
-	for _, line := range w {
+	for line := range strings.Lines(w.String()) {
 		_, said, _ := strings.Cut(line, "level=INFO ")
 		count[said]++
 	}
@@ -339,7 +339,9 @@ func TestLinesAllocateNothing(t *testing.T) {
 	}
 	r := sessionLine()
 	for _, json := range []bool{false, true} {
-		h := newLines(&journal{to: io.Discard}, json, slog.LevelInfo).WithAttrs([]slog.Attr{slog.String("balancer", "eu")})
+		j := &journal{to: io.Discard}
+		defer j.gather()()
+		h := newLines(j, json, slog.LevelInfo).WithAttrs([]slog.Attr{slog.String("balancer", "eu")})
 		if n := testing.AllocsPerRun(100, func() { h.Handle(t.Context(), r) }); n > 0 {
 			t.Errorf("json %v: %v allocations for a line", json, n)
 		}

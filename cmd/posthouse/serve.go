@@ -27,8 +27,10 @@ Example: posthouse serve --config /etc/posthouse/topology.yaml --region eu`
 }
 
 func (cmd serveCmd) Run(c console) error {
-	paper := &journal{to: c.err}
+	paper := &journal{to: c.err, patience: logPatience}
+	defer paper.flush()
 	log := cmd.logger(paper)
+	signal.Ignore(syscall.SIGPIPE) // mail goes on when whoever takes the log is gone
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from before the start to after the drain: unhandled it would end the process
 	defer signal.Stop(hangup)

@@ -34,15 +34,7 @@ func manage(t *testing.T, notify string, passed *net.TCPListener, arguments ...s
 		t.Fatal(err)
 	}
 	defer file.Close()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	posthouse := filepath.Join(t.TempDir(), "posthouse") // the name by which the test's binary is the program
-	if err := os.Symlink(program, posthouse); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, posthouse}, arguments...)...)
+	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, executable(t)}, arguments...)...)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=200000")
 	cmd.ExtraFiles = []*os.File{file}
 	var log bytes.Buffer
