@@ -98,7 +98,8 @@ func recall(t *routing.Table, now time.Time) (map[config.Target]config.Health, e
 	}
 	known := make(map[config.Target]config.Health)
 	for _, r := range kept.Targets {
-		if slices.Equal(at[r.Target], r.At) && len(r.At) > 0 {
+		ours := r.Health.State <= config.Recovering // another version may have more
+		if ours && slices.Equal(at[r.Target], r.At) && len(r.At) > 0 {
 			h := settled(r.Health)
 			h.Since, h.Recovered = steady(h.Since, now), steady(h.Recovered, now)
 			known[r.Target] = h

@@ -78,6 +78,23 @@ func TestRecallOfRubbish(t *testing.T) {
 	}
 }
 
+// TestRecallOfAnotherVersion: a state that we do not have is not known, and says nothing of the others.
+func TestRecallOfAnotherVersion(t *testing.T) {
+	dir := t.TempDir()
+	table := tableOf(t, "cluster: mail.example.org\nstate_dir: "+dir+"\nnodes: [{name: \"n[1-2]\", address: 10.0.0.1+, services: [smtp]}]\n", nil)
+	now := time.Now()
+	text := `{"Saved": ` + now.Format(`"`+time.RFC3339Nano+`"`) + `, "Targets": [
+		{"Node": "n1", "Service": "smtp", "At": ["10.0.0.1:25"], "Health": {"State": 5}},
+		{"Node": "n2", "Service": "smtp", "At": ["10.0.0.2:25"], "Health": {"State": 3}}]}`
+	if err := os.WriteFile(filepath.Join(dir, healthFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	known, err := recall(table, now)
+	if err != nil || len(known) != 1 || known[config.Target{Node: "n2", Service: "smtp"}].State != config.Down {
+		t.Errorf("recalled %v, %v, want n2 alone", known, err)
+	}
+}
+
 // A restart sends nobody to a node that was down.
 func TestRestartKnowsWhoIsDown(t *testing.T) {
 	s := newServed(t, 2)
