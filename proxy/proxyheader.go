@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/netip"
 	"time"
@@ -39,6 +40,7 @@ var (
 	errNoHeader   = errors.New("no PROXY header")
 	errLongHeader = errors.New("PROXY header is too long")
 	errFamily     = errors.New("PROXY header is not about TCP")
+	errChecksum   = errors.New("PROXY header has another checksum than it says")
 )
 
 // readOrigin reads a PROXY header of either version and nothing beyond it, and lets pires/go-proxyproto judge it. Bytes that
@@ -55,6 +57,9 @@ func readOrigin(r io.Reader) (origin, error) {
 	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(raw), len(raw)))
 	if err != nil {
 		return origin{}, err
+	}
+	if !sound(header, raw) {
+		return origin{}, errChecksum
 	}
 	return originOf(header)
 }
@@ -122,6 +127,39 @@ func readV2(r io.Reader, raw []byte) ([]byte, error) {
 func untold(raw []byte) bool {
 	return raw[0] == proxyproto.SIGV2[0] && raw[12] == byte(proxyproto.PROXY) && raw[13] == byte(proxyproto.UNSPEC)
 }
+
+// sound says whether a header has the checksum that it says, if it says one (proxy-protocol.txt, 2.2.3). What is wrong with TLVs besides is
+// for others to find.
+func sound(h *proxyproto.Header, raw []byte) bool {
+	at := 16
+	switch {
+	case h.Version != 2 || h.Command.IsLocal():
+		return true
+	case h.TransportProtocol.IsIPv4():
+		at += 12
+	case h.TransportProtocol.IsIPv6():
+		at += 36
+	}
+	for at+3 <= len(raw) {
+		kind, value := proxyproto.PP2Type(raw[at]), at+3
+		if at = value + int(binary.BigEndian.Uint16(raw[at+1:])); kind == proxyproto.PP2_TYPE_CRC32C && at <= len(raw) {
+			return soundSum(raw, raw[value:at])
+		}
+	}
+	return true
+}
+
+// soundSum compares the checksum that stands in a header with that of the header, in which zeros stand for it.
+func soundSum(raw, sum []byte) bool {
+	if len(sum) != crc32.Size {
+		return false
+	}
+	want := binary.BigEndian.Uint32(sum)
+	clear(sum)
+	return crc32.Checksum(raw, castagnoli) == want
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func originOf(h *proxyproto.Header) (origin, error) {
 	switch {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/netip"
@@ -64,6 +66,8 @@ func TestReadOrigin(t *testing.T) {
 		{"v2, IPv6", headerV2(t, "[2001:db8::1]:1", "[2001:db8::2]:2"), "[2001:db8::1]:1 [2001:db8::2]:2"},
 		{"v2, id", headerV2(t, "192.0.2.1:1", "192.0.2.2:2", id), "192.0.2.1:1 192.0.2.2:2 abc123"},
 		{"v2, odd id", headerV2(t, "192.0.2.1:1", "192.0.2.2:2", odd), "192.0.2.1:1 192.0.2.2:2 610a62"},
+		{"v2, checksum", checked(t, id), "192.0.2.1:1 192.0.2.2:2 abc123"},
+		{"v2, checksum behind padding", checked(t, proxyproto.TLV{Type: proxyproto.PP2_TYPE_NOOP, Value: []byte("padding")}, id), "192.0.2.1:1 192.0.2.2:2 abc123"},
 		{"v2, another balancer's", ours, "192.0.2.1:1 192.0.2.2:2 relayed"},
 		{"v2, local", localV2(t), "local"},
 		{"v2, local of an address", v2[:12] + "\x20" + v2[13:], "local"},
@@ -83,6 +87,15 @@ func TestReadOrigin(t *testing.T) {
 			}
 		}
 	}
+}
+
+// checked is a header with a checksum behind other TLVs, made as proxy-protocol.txt, 2.2.3, says.
+func checked(t testing.TB, tlvs ...proxyproto.TLV) string {
+	t.Helper()
+	sum := proxyproto.TLV{Type: proxyproto.PP2_TYPE_CRC32C, Value: make([]byte, 4)}
+	raw := []byte(headerV2(t, "192.0.2.1:1", "192.0.2.2:2", append(tlvs, sum)...))
+	binary.BigEndian.PutUint32(raw[len(raw)-4:], crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli)))
+	return string(raw)
 }
 
 func (o origin) text() string {
@@ -122,6 +135,8 @@ func TestReadOriginRefuses(t *testing.T) {
 		{"64 KiB", v2[:14] + "\xff\xff" + strings.Repeat("x", 65535)},
 		{"unix", v2[:13] + "\x31\x00\xd8" + strings.Repeat("x", 216)},
 		{"UDP", v2[:13] + "\x12" + v2[14:]},
+		{"another client than was summed up", strings.Replace(checked(t), "\xc0\x00\x02\x01", "\xc0\x00\x02\x09", 1)},
+		{"half a checksum", headerV2(t, "192.0.2.1:1", "192.0.2.2:2", proxyproto.TLV{Type: proxyproto.PP2_TYPE_CRC32C, Value: []byte("xy")})},
 		{"broken TLV", v2[:14] + "\x00\x0f" + v2[16:] + "\x05\x00\x20"},
 	}
 	for _, row := range rows {
@@ -137,6 +152,7 @@ func FuzzReadOrigin(f *testing.F) {
 	f.Add([]byte(headerV2(f, "192.0.2.1:1", "192.0.2.2:2") + "rest"))
 	f.Add([]byte(headerV2(f, "[2001:db8::1]:1", "[2001:db8::2]:2")))
 	f.Add([]byte(localV2(f)))
+	f.Add([]byte(checked(f)))
 	f.Add([]byte(unspecifiedV2(f)))
 	f.Add([]byte("a LOGIN x y\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
