@@ -354,3 +354,20 @@ func TestUnlistenWaitsForWhoIsUnderway(t *testing.T) {
 	}
 	e.Close()
 }
+
+// A node that goes before it has taken the opening, as a kernel without memory may have it, has heard nothing of the client; and no less than that.
+func TestOpeningThatIsNotTaken(t *testing.T) {
+	b := newBench(t)
+	result := make(chan Result, 1)
+	_, _, s := b.start(Pair{Owner: ending(func(r Result) { result <- r })})
+	words := []byte("PROXY\r\na NOOP\r\n")
+	b.count(s, words, len("PROXY\r\n"), 0)
+	if f := s.Facts(); f.Up != 0 || f.Flushed {
+		t.Errorf("before the opening was taken: %+v", f)
+	}
+	s.note(NodeReset)
+	b.finish(s)
+	if r := <-result; r.Up != 0 {
+		t.Errorf("%d bytes of the client's were passed on, want none", r.Up)
+	}
+}

@@ -17,7 +17,7 @@ type Facts struct {
 
 // factsOf tells them from what is kept of each direction.
 func factsOf(up, down *record, tls bool) Facts {
-	moved := [...]int64{up.moved.Load(), down.moved.Load()} // before the stamps, which are written before it
+	moved := [...]int64{up.passed(), down.passed()} // before the stamps, which are written before it
 	u, d := up.last.Load(), down.last.Load()
 	return Facts{
 		Up: moved[0], Down: moved[1],
@@ -32,8 +32,11 @@ func factsOf(up, down *record, tls bool) Facts {
 // record is what is kept of a direction: one goroutine writes it, any may read.
 type record struct {
 	last  atomicStamp
-	moved atomic.Int64 // bytes that were passed on
+	moved atomic.Int64 // bytes that were passed on; below 0: the other side has not even taken all of what we say before them
 }
+
+// passed is how many bytes were passed on.
+func (r *record) passed() int64 { return max(r.moved.Load(), 0) }
 
 // base is where stamps count from: the monotonic clock, so that a step of the wall clock ends no session.
 var base = time.Now()

@@ -175,7 +175,7 @@ func (l *loop) finish(p *pair) {
 	p.client.close(end == NodeReset)
 	p.node.close(end == ClientReset)
 	l.leave(p)
-	p.owner.Ended(Result{Up: p.client.moved.Load(), Down: p.node.moved.Load(), End: end, TLS: p.tls.Load()})
+	p.owner.Ended(Result{Up: p.client.passed(), Down: p.node.passed(), End: end, TLS: p.tls.Load()})
 }
 
 // leave gives the number of a pair back. It is free when the events of this wait are done.
