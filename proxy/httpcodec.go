@@ -253,13 +253,11 @@ func appendField(dst []byte, name string, value []byte) []byte {
 
 // appendQuoted appends a value as RFC 7239, 4, wants it: a quoted string where it is no token, as with a port.
 func appendQuoted(dst, value []byte) []byte {
-	plain := true
+	token := true
 	for _, b := range value {
-		if b == ':' || b == '[' || b == ']' || b == '"' || b == '\\' || b == ';' || b == '=' {
-			plain = false
-		}
+		token = token && wire.TokenByte(b)
 	}
-	if plain {
+	if token {
 		return append(dst, value...)
 	}
 	dst = append(dst, '"')

@@ -117,6 +117,17 @@ func FuzzPrintResponse(f *testing.F) {
 	})
 }
 
+func TestAppendQuoted(t *testing.T) {
+	for _, row := range []struct{ value, want string }{
+		{"mail.example.org", "mail.example.org"}, {"a:80", `"a:80"`}, {"[::1]", `"[::1]"`}, {`a"\b`, `"a\"\\b"`}, {"a;b", `"a;b"`}, {"a=b", `"a=b"`},
+		{"(a)", `"(a)"`}, {"{a}?", `"{a}?"`}, {"a\xe9", "\"a\xe9\""},
+	} {
+		if got := appendQuoted(nil, []byte(row.value)); string(got) != row.want {
+			t.Errorf("appendQuoted(%q) = %s, want %s", row.value, got, row.want)
+		}
+	}
+}
+
 func TestSplitTarget(t *testing.T) {
 	for _, row := range []struct{ raw, authority, path, whole string }{
 		{"/", "", "/", "/"}, {"/a?b?c", "", "/a", "/a?b?c"}, {"*", "", "*", "*"}, {"http://h", "h", "/", "/"}, {"HTTPS://h:1/a?b", "h:1", "/a", "/a?b"},

@@ -177,3 +177,35 @@ func TestHTTPEarlyResponseOverTLS(t *testing.T) {
 		t.Errorf("%v, %v", res, err)
 	}
 }
+
+// TestHTTPWebSocketBuffered has both sides say more with their heads than we read with them: the rest is inside crypto/tls when the
+// relay gets the connections, and nothing more comes from the sockets.
+func TestHTTPWebSocketBuffered(t *testing.T) {
+	early, first := strings.Repeat("e", 12<<10), strings.Repeat("f", 12<<10)
+	r, ca := newTLSRig(t, config.Reencrypt, func(ca *authority) *node {
+		settings := &tls.Config{
+			Certificates: []tls.Certificate{ca.issue("node", nil, "mail.example.org")}, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true,
+		}
+		return newNode(t, func(c *net.TCPConn) {
+			secure := tls.Server(c, settings)
+			in := bufio.NewReader(secure)
+			if _, ok := readHead(in); !ok {
+				return
+			}
+			io.WriteString(secure, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"+first)
+			io.Copy(secure, in)
+		})
+	})
+	settings := ca.settings()
+	settings.DynamicRecordSizingDisabled = true
+	c := tls.Client(r.connect().TCPConn, settings)
+	io.WriteString(c, upgradeRequest+early)
+	b := bufio.NewReader(c)
+	if res, err := http.ReadResponse(b, nil); err != nil || res.StatusCode != 101 {
+		t.Fatal(res, err)
+	}
+	got := make([]byte, len(first)+len(early))
+	if n, err := io.ReadFull(b, got); err != nil || string(got) != first+early {
+		t.Errorf("heard %d bytes, %v, want %d", n, err, len(got))
+	}
+}
