@@ -32,6 +32,15 @@ func (x *exchange) next() *problem {
 		}
 		return x.reconnect(b)
 	}
+	return x.noNode()
+}
+
+// noNode is our answer where no node takes the request. The client's connection ends with it if a reload took its service away or made
+// another one of it (see session.another): its next one is of the new kind.
+func (x *exchange) noNode() *problem {
+	s := x.c.session
+	s.service = x.service
+	x.last = x.last || s.changed(x.server().Router.Table())
 	return &problemNoNode
 }
 
@@ -84,7 +93,7 @@ func (x *exchange) dial(b *routing.Backend) *problem {
 	case endShutdown:
 		return &problemShutdown
 	default:
-		return &problemNoNode
+		return x.noNode()
 	}
 	a.conn.SetDeadline(time.Time{})
 	n, err := newNodeConn(a.conn, a.secure, poolKey{a.address, x.service.Name}, era)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"net"
+	"net/netip"
 	"testing"
 
 	"posthouse/config"
@@ -73,5 +74,27 @@ func TestHTTPReloadDuringRequest(t *testing.T) {
 	defer r.server.pools.mu.Unlock()
 	if n := len(r.server.pools.idle); n != 0 {
 		t.Errorf("connections to %d nodes are kept for others", n)
+	}
+}
+
+// TestHTTPReloadOfKind makes something else of the service of a client that is connected: it is told so once, and comes back.
+func TestHTTPReloadOfKind(t *testing.T) {
+	for name, change := range map[string]func(*config.Service){
+		"its TLS":      func(s *config.Service) { s.TLS = config.Reencrypt },
+		"its protocol": func(s *config.Service) { s.Protocol = config.IMAP },
+		"gone": func(s *config.Service) {
+			s.Name, s.Listen = "other", []netip.AddrPort{netip.MustParseAddrPort("127.0.0.2:0")}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newHTTPRig(t, nil, newNode(t, responder))
+			c := r.connect()
+			c.ask(get("/"))
+			r.apply(with(r.topology, copyOf(r.service, change)))
+			if res, _ := c.ask(get("/")); res.StatusCode != 503 || !res.Close {
+				t.Errorf("%s, close %t", res.Status, res.Close)
+			}
+			c.hearEnd()
+		})
 	}
 }
