@@ -60,6 +60,11 @@ func (d *drain) progress() Drained {
 	for _, n := range open {
 		d.met[n] = false
 	}
+	for c := range d.talks {
+		if c.session.relay.Load() != nil {
+			delete(d.talks, c) // it is a WebSocket now, which counts as a session
+		}
+	}
 	here := make(map[*conversation]bool, len(talking))
 	for _, c := range talking {
 		here[c] = true

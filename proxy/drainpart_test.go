@@ -373,3 +373,30 @@ func TestEndedIsNotCounted(t *testing.T) {
 	written <- true
 	r.expectEnd("client")
 }
+
+// A request that becomes a WebSocket during a drain is one session to it, which has not ended.
+func TestDrainCountsWebSocketOnce(t *testing.T) {
+	asked, answer := make(chan bool), make(chan bool)
+	r := newHTTPRig(t, nil, newNode(t, func(c *net.TCPConn) {
+		in := bufio.NewReader(c)
+		if _, ok := readHead(in); ok {
+			close(asked)
+			<-answer
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nfirst")
+			io.Copy(c, in)
+		}
+	}))
+	c := r.connect()
+	c.say(upgradeRequest)
+	<-asked
+	d := newDrain(r.server, routing.Subject{Node: "node-1"}, time.Hour)
+	if got := d.progress(); got != (Drained{Sessions: 1, Open: 1}) {
+		t.Errorf("with the request in flight: %+v", got)
+	}
+	close(answer)
+	c.hearUpgrade()
+	eventually(t, "the relay has it", func() bool { return len(r.server.live.relayed()) == 1 })
+	if got := d.progress(); got != (Drained{Sessions: 1, Open: 1}) {
+		t.Errorf("with the WebSocket: %+v", got)
+	}
+}
