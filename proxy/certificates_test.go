@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"posthouse/config"
+	"posthouse/routing"
 )
 
 // look does what happens every few seconds.
@@ -249,4 +253,46 @@ func BenchmarkChooseCertificate(b *testing.B) {
 			b.Fatal("none")
 		}
 	}
+}
+
+// A reload that comes while renewed files are read has the last word on which certificates there are.
+func TestReloadDuringRenewal(t *testing.T) {
+	ca, dir := newAuthority(t), t.TempDir()
+	topology := newTopology(func(s *config.Service) { s.Protocol, s.TLS, s.Listen = config.HTTP, config.Reencrypt, nil })
+	pair := func(name string) config.Certificate { return writePair(t, dir, name, ca.issue(name, nil, "a.example")) }
+	old, next := pair("old"), pair("next")
+	server := &Server{Router: routing.NewRouter(topology, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler)}
+	reload := func(c config.Certificate) {
+		topology.TLS.Certificates = []config.Certificate{c}
+		change, err := server.Prepare(topology)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change.Commit()
+	}
+	server.Events = slog.New(heeding{slog.DiscardHandler, "certificate reloaded", func() { reload(next) }})
+	reload(old)
+	defer server.reserve.close()
+	pair("old")
+	server.look()
+	expiry := server.Metrics.expiry
+	if n, when := testutil.CollectAndCount(expiry), testutil.ToFloat64(expiry.WithLabelValues(next.Cert)); n != 1 || when == 0 {
+		t.Errorf("%d certificates expire, the one that is in use at %v", n, when)
+	}
+}
+
+// heeding is a log that does something when it hears a message.
+type heeding struct {
+	slog.Handler
+	message string
+	do      func()
+}
+
+func (h heeding) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h heeding) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.do()
+	}
+	return nil
 }

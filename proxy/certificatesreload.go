@@ -183,8 +183,8 @@ func (k *keyring) expiries() map[string]time.Time {
 
 // use puts the certificates of a topology into effect.
 func (s *Server) use(k *keyring, a *authorities) {
+	s.authorities.Store(a) // first: who finds certificates finds authorities too
 	s.keyring.Store(k)
-	s.authorities.Store(a)
 	k.warn(s.events(), time.Now())
 	s.Metrics.expire(k.expiries())
 }
@@ -207,13 +207,22 @@ func (s *Server) renew(ctx context.Context) {
 	}
 }
 
+// expire tells when the certificates expire, unless a reload has put others into effect by now.
+func (s *Server) expire(k *keyring) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keyring.Load() == k {
+		s.Metrics.expire(k.expiries())
+	}
+}
+
 func (s *Server) look() {
 	k := s.keyring.Load()
 	if k == nil {
 		return
 	}
 	if k.look(s.events()) {
-		s.Metrics.expire(k.expiries())
+		s.expire(k)
 	}
 	if s.authorities.Load().look(s.Log) {
 		s.pools.renew() // what they hold was verified by the old ones
