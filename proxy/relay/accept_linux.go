@@ -66,12 +66,22 @@ func (l *loop) watch(e *entrance) {
 	for i, old := range l.entrances {
 		if old == nil || old == e {
 			l.entrances[i] = e
-			l.set.Add(e.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, entranceKey-int32(i))
+			if l.set.Add(e.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, entranceKey-int32(i)) != nil {
+				l.again(e, watchAgain)
+			}
 			return
 		}
 	}
 	l.entrances = append(l.entrances, nil)
 	l.watch(e)
+}
+
+// watchAgain is when an entrance is tried again for which the kernel had no room (register says when): its clients wait.
+const watchAgain = 100 * time.Millisecond
+
+// again watches an entrance after a while.
+func (l *loop) again(e *entrance, after time.Duration) {
+	time.AfterFunc(after, func() { l.post(letter{open: e}) })
 }
 
 func (l *loop) unwatch(fd int) {
@@ -108,7 +118,7 @@ func (l *loop) admit(e *entrance) {
 // pause looks away from an entrance for a while: it would be a busy loop, as the client goes on waiting there.
 func (l *loop) pause(e *entrance, d time.Duration) {
 	l.set.Remove(e.fd)
-	time.AfterFunc(d, func() { l.post(letter{open: e}) })
+	l.again(e, d)
 }
 
 // visitor is a client that was taken in.

@@ -371,3 +371,37 @@ func TestOpeningThatIsNotTaken(t *testing.T) {
 		t.Errorf("%d bytes of the client's were passed on, want none", r.Up)
 	}
 }
+
+// The kernel may have no room to watch an entrance, least of all after a pause for want of descriptors. Nobody would let clients in there ever again.
+func TestEntranceThatCannotBeWatched(t *testing.T) {
+	b := newBench(t)
+	entry := listen(t)
+	listening, err := bareOf(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(listening)
+	defer entry.Close()
+	fd, err := unix.Open("/dev/null", unix.O_CLOEXEC, 0) // which epoll refuses
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	d := new(counting)
+	b.watch(&entrance{fd: fd, door: d})
+	if err := unix.Dup3(listening, fd, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.DialTCP("tcp4", nil, entry.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	alarm := time.AfterFunc(patience, func() { b.post(letter{recall: true}) })
+	defer alarm.Stop()
+	for began := time.Now(); d.entered.Load() == 0; b.step() {
+		if time.Since(began) >= patience {
+			t.Fatal("the client waits for ever")
+		}
+	}
+}
