@@ -41,7 +41,8 @@ type nameServer struct {
 	begun    chan struct{} // closed when there is a loader
 	zones    *geodns.Zones // in effect as soon as places fits
 	topology *config.Topology
-	sources  string // how the files looked that zones are made of, when they were read last
+	sources  string // how the files looked that zones are made of
+	refused  string // how they looked when it was said that none can be made of them
 	prepared bool   // there is a change that is neither committed nor aborted
 	places   *nearest.Geography
 	placed   *config.Topology // that places stands for

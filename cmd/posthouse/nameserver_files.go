@@ -34,13 +34,17 @@ func (n *nameServer) look() {
 	}
 	seen := geodns.Sources(n.topology)
 	if seen == n.sources {
+		n.refused = ""
 		return
 	}
-	n.sources = seen
 	if err := n.remake(); err != nil {
-		n.log.Error("keys or certificates of DNS not taken, the zones in effect stay", "event", "dns-refused", "why", err.Error())
-		return
+		if n.refused != seen {
+			n.refused = seen
+			n.log.Error("keys or certificates of DNS not taken, the zones in effect stay", "event", "dns-refused", "why", err.Error())
+		}
+		return // the next look tries again: the reason may be none of the files', as "too many open files"
 	}
+	n.sources, n.refused = seen, ""
 	n.log.Info("keys or certificates have changed: zones made again", "event", "dns-remade", "serial", n.serial.number)
 	n.wake()
 }

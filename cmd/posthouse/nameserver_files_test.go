@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -95,6 +96,39 @@ func TestLookWaitsForAChange(t *testing.T) {
 	change.Abort()
 	if n.look(); n.serial.number <= begun.number {
 		t.Errorf("serial %d after the change was aborted, want more than %d", n.serial.number, begun.number)
+	}
+}
+
+// TestLookTriesAgain has an error that is none of the files'.
+func TestLookTriesAgain(t *testing.T) {
+	var log lockedBuffer
+	dir, state := t.TempDir(), t.TempDir()
+	signed := &config.Topology{StateDir: state, DNS: &config.DNS{KeyDir: dir}}
+	n := newNameServer(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry(), routing.NewRouter(signed, slog.New(slog.DiscardHandler)))
+	c, err := n.Prepare(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Commit()
+	if _, err := geodns.NewKey(dir, "mail.example.org"); err != nil {
+		t.Fatal(err)
+	}
+	begun := n.zones
+	n.serial = serial{} // so that its file is read, which is none
+	file := filepath.Join(state, serialFile)
+	if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	n.look()
+	n.look()
+	if said := strings.Count(log.String(), "dns-refused"); said != 1 || n.zones != begun {
+		t.Fatalf("the error was said %d times, want once", said)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if n.look(); n.zones == begun {
+		t.Error("the zones are not made once they can be")
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // read when two looks in a row have found the same.
 const look = time.Second
 
+// again is when what could not be made is tried again: the reason may be none of the file's, as "too many open files". More often, and a
+// large file of no use costs a second of a processor each time.
+const again = time.Minute
+
 // Loader keeps a geography up to date: with the topology, and with the database's file. What was made last stays in effect
 // until the next one is ready, and for as long as the next one cannot be made.
 type Loader struct {
@@ -36,6 +40,7 @@ type Loader struct {
 	current *Geography
 	of      source // what current was made of
 	failed  source // what it could not be made of, as was said
+	tried   time.Time
 	seen    string // how the files looked at the last look
 }
 
@@ -133,7 +138,7 @@ func (l *Loader) due(next source) bool {
 		return true
 	}
 	same := next.files == l.of.files && l.current.Fits(next.topology)
-	return !same && next != l.failed && next.files == l.seen
+	return !same && next.files == l.seen && (next != l.failed || time.Since(l.tried) >= again)
 }
 
 func (l *Loader) show(t *config.Topology) {
@@ -147,8 +152,9 @@ func (l *Loader) load(next source) error {
 	begun, paths := time.Now(), geoip(next.topology)
 	g, of, err := l.geography(next)
 	if err != nil {
-		l.failed = next
-		if l.current != nil {
+		said := next == l.failed
+		l.failed, l.tried = next, time.Now()
+		if l.current != nil && !said {
 			l.log.Error("geoip not loaded, the last one stays in effect", "event", "geoip-refused", "path", strings.Join(paths, " "), "why", err.Error())
 			l.Metrics.refuse()
 		}

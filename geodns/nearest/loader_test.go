@@ -165,6 +165,31 @@ func TestLoaderMakesBeforehand(t *testing.T) {
 	})
 }
 
+// A file that is as it was may become readable.
+func TestLoaderTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "city.mmdb")
+		topology := inCluster("a", world())
+		topology.DNS = &config.DNS{GeoIP: []string{path}}
+		before, err := New(topology)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &Loader{log: slog.New(slog.DiscardHandler), wanted: topology, current: before}
+		l.Ready = func(*config.Topology, *Geography) {}
+		tries := 0
+		for range 10 * time.Minute / look {
+			if l.step() != nil { // there is no such file
+				tries++
+			}
+			time.Sleep(look)
+		}
+		if tries != 10 {
+			t.Errorf("tried %d times in 10 minutes, want once a minute", tries)
+		}
+	})
+}
+
 func TestLoaderWithoutFirstGeography(t *testing.T) {
 	if _, err := NewLoader(&config.Topology{DNS: &config.DNS{GeoIP: []string{"/nowhere/city.mmdb"}}}, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "/nowhere/city.mmdb") {
