@@ -75,6 +75,8 @@ type front struct {
 	listener net.Listener
 	http     *http.Server
 	access   atomic.Pointer[access] // replaced where a reload keeps the listener
+	shut     chan struct{}          // closed when the address is free for others
+	once     sync.Once              // closes shut
 }
 
 // Accept begins TLS where there is a certificate at the moment.
@@ -89,7 +91,12 @@ func (f *front) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (f *front) Close() error   { return f.listener.Close() }
+// Close is for http.Server, which may call it twice.
+func (f *front) Close() error {
+	defer f.once.Do(func() { close(f.shut) })
+	return f.listener.Close()
+}
+
 func (f *front) Addr() net.Addr { return f.listener.Addr() }
 
 // init makes the parts of a literal.
@@ -130,7 +137,7 @@ func (s *Server) Prepare(a config.Admin) (*Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w (something listens there already; admin.listen can name another address)", err)
 	}
-	next := &front{listen: a.Listen, listener: listener}
+	next := &front{listen: a.Listen, listener: listener, shut: make(chan struct{})}
 	next.http = &http.Server{
 		Handler:           guard(&next.access, s.routes()),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -166,7 +173,8 @@ func (c *Change) take() {
 		s.serving.Go(func() { s.serve(c.next) })
 	}
 	if old != nil && old != c.next {
-		old.http.Close()
+		s.serving.Go(old.end) // whoever has asked for this reload is still to be answered
+		<-old.shut
 	}
 }
 

@@ -259,6 +259,28 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// TestMoveIsAnswered asks for the reload that takes the address away under the question.
+func TestMoveIsAnswered(t *testing.T) {
+	for _, listen := range []string{"unix:" + filepath.Join(t.TempDir(), "moved.sock"), ""} {
+		r := start(t, config.Admin{})
+		r.Reload = func(context.Context) (string, string, error) {
+			change, err := r.Prepare(config.Admin{Listen: listen})
+			if err != nil {
+				return "refused", err.Error(), nil
+			}
+			change.Commit()
+			if c, err := net.Dial("unix", r.path); err == nil {
+				c.Close()
+				t.Error("the old address still takes clients when the change is in effect")
+			}
+			return "applied", "", nil
+		}
+		if status, _, body := r.ask(t, "POST", "/api/v1/reload", nil); status != 200 || !strings.Contains(body, "applied") {
+			t.Errorf("moved to %q: %d %s", listen, status, body)
+		}
+	}
+}
+
 // TestMoveAtTheEnd: a reload that commits after the end leaves nothing behind.
 func TestMoveAtTheEnd(t *testing.T) {
 	s := &Server{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
