@@ -232,22 +232,28 @@ func (s *Server) close(l *listener) {
 func (s *Server) start(l *listener) {
 	for i, socket := range l.udp {
 		l.running.Go(func() {
-			s.await(l)
+			if !s.await(l) {
+				socket.close()
+				return
+			}
 			if err := socket.serve(s.newWorker(i)); err != nil {
 				s.Log.Error("dns: a socket has failed, the others of its address go on", "why", err.Error())
 			}
 		})
 	}
 	s.running.Go(func() {
-		s.await(l)
-		s.tcp.serve(s, l.tcp, l.ended)
+		if s.await(l) {
+			s.tcp.serve(s, l.tcp, l.ended)
+		}
 	})
 }
 
-// await waits for the first data, or the end of the listener.
-func (s *Server) await(l *listener) {
+// await waits for the first data. false: the listener has ended before, and there is nothing to answer with.
+func (s *Server) await(l *listener) bool {
 	select {
 	case <-s.first:
+		return true
 	case <-l.ended:
+		return false
 	}
 }

@@ -243,6 +243,36 @@ func TestServerWaitsForData(t *testing.T) {
 	}
 }
 
+// TestServerEndsWithQuestions closes an address where questions wait for the first data: there is nothing to answer them with.
+func TestServerEndsWithQuestions(t *testing.T) {
+	s, address := &Server{Log: slog.New(slog.DiscardHandler)}, "127.0.0.1:"+freePort(t)
+	change, err := s.Prepare(listening(address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Commit()
+	question := asks{name: "imap.mail.example.org.", kind: dns.TypeA}.pack(t)
+	for range 10 * Workers() { // the kernel chooses the socket by the client's port
+		udp, err := net.Dial("udp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer udp.Close()
+		udp.Write(question)
+	}
+	tcp, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	tcp.Write(append([]byte{0, byte(len(question))}, question...))
+	l := s.listeners[netip.MustParseAddrPort(address)]
+	close(l.ended) // as close begins, and the threads are faster than the rest of it
+	l.running.Wait()
+	s.running.Wait()
+	s.tcp.unserve(l.tcp)
+}
+
 // TestServerEndsWithoutData ends a server that never had any.
 func TestServerEndsWithoutData(t *testing.T) {
 	s := &Server{Log: slog.New(slog.DiscardHandler)}

@@ -32,6 +32,8 @@ func closeAll(sockets []*udpSocket) {
 // end lets serve return.
 func (s *udpSocket) end() { s.conn.Close() }
 
+func (s *udpSocket) close() { s.conn.Close() }
+
 // serve answers until the socket is ended.
 func (s *udpSocket) serve(w *worker) error {
 	question, answer := make([]byte, maxAsked), make([]byte, udpSize)
