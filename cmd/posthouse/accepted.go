@@ -19,6 +19,22 @@ func saveAccepted(dir string, s config.Source) error {
 	return replaceFile(dir, acceptedFile, data)
 }
 
+// canKeep says what is wrong with a directory that files are to be kept in; "" is none.
+func canKeep(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, acceptedFile+".*")
+	if err != nil {
+		return err
+	}
+	file.Close()
+	return os.Remove(file.Name())
+}
+
 // replaceFile writes a file by rename, so that a crash leaves the old one or the new one.
 func replaceFile(dir, name string, data []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -32,6 +32,7 @@ type balancer struct {
 	admin    *admin.Server
 	notify   *notifier
 	names    *nameServer
+	begun    func() // called when the first topology is in effect; nil: nobody is
 
 	mu sync.Mutex // one Apply at a time
 }
@@ -63,6 +64,9 @@ func (b *balancer) Topology() *config.Topology { return b.router.Table().File() 
 func (b *balancer) Run(ctx context.Context) error {
 	if err := b.Apply(b.Topology()); err != nil {
 		return err
+	}
+	if b.begun != nil {
+		b.begun()
 	}
 	b.sayReady()
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))

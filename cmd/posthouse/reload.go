@@ -26,6 +26,7 @@ type reloader struct {
 	known  config.Source // what first read: the watcher tells of what comes after it
 	behind bool          // the topology in effect is older than the file's, which was refused or held
 	lost   []string      // what the first content was held for, until follow says so
+	kept   sync.Once     // remembers what the balancer began with
 
 	mu      sync.Mutex // guards the following
 	watcher *config.Watcher
@@ -88,15 +89,21 @@ func (r *reloader) first() (*config.Topology, error) {
 		return old, nil
 	}
 	logWarnings(r.log, topology)
-	return topology, r.accept(topology, source)
+	if err := canKeep(topology.StateDir); err != nil {
+		return nil, fmt.Errorf("state_dir: %w", err)
+	}
+	return topology, nil
 }
 
-// begin says if what the balancer begins with is not what the file has.
+// begin says if what the balancer begins with is not what the file has. If it is, that is remembered, but not before it is in effect:
+// the start of a second process ends where the first one listens, and its file must not be what the first one goes by when it starts again.
 func (r *reloader) begin(b *balancer) {
 	if r.behind {
 		logHeld(b.log, r.lost)
 		b.metrics.held()
+		return
 	}
+	b.begun = func() { r.kept.Do(func() { r.remember(b, b.Topology(), r.known) }) }
 }
 
 // follow applies what the file becomes, until ctx ends.
@@ -168,9 +175,8 @@ func (r *reloader) reload(b *balancer, source config.Source) {
 	b.log.Info("topology reloaded", "event", "reload-applied", "path", r.path, "nodes", len(topology.Nodes))
 	b.metrics.applied()
 	r.tell("applied", "")
-	if err := r.accept(topology, source); err != nil {
-		b.log.Error("topology not remembered", "why", err.Error())
-	}
+	r.kept.Do(func() {}) // what it began with is old now
+	r.remember(b, topology, source)
 }
 
 func (r *reloader) refuse(b *balancer, err error) {
@@ -187,15 +193,14 @@ func logHeld(log *slog.Logger, lost []string) string {
 	return all
 }
 
-// accept remembers a content that is in effect.
-func (r *reloader) accept(t *config.Topology, s config.Source) error {
+// remember keeps a content that is in effect. That it cannot, with a full disk say, is no reason to serve nobody.
+func (r *reloader) remember(b *balancer, t *config.Topology, s config.Source) {
 	if t.StateDir == "" {
-		return nil
+		return
 	}
 	if err := saveAccepted(t.StateDir, s); err != nil {
-		return fmt.Errorf("state_dir: %w", err)
+		b.log.Error("topology not remembered", "why", err.Error())
 	}
-	return nil
 }
 
 // heldBy is the topology that was in effect last, if the new one takes away more of it than max_shrink allows.

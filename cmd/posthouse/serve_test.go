@@ -232,6 +232,33 @@ func TestStartHeld(t *testing.T) {
 	}
 }
 
+// TestStartInVain: a process that cannot listen where another one does leaves that one's state as it is.
+func TestStartInVain(t *testing.T) {
+	s := newServed(t, 2)
+	state := fmt.Sprintf("state_dir: %s\n", t.TempDir())
+	s.write(s.topology(1, state))
+	s.start()
+	dir := s.balancer.Topology().StateDir
+	var before config.Source
+	poll(t, "its topology to be kept", func() bool {
+		before, _ = loadAccepted(dir)
+		return before.Path == s.path
+	})
+	s.path += ".other.yaml"
+	s.write(s.topology(2, state))
+	second := &reloader{path: s.path, options: config.Options{Serve: true}, log: slog.New(slog.DiscardHandler)}
+	topology, err := second.first()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve(t.Context(), newBalancer(topology, second.log), second); err == nil {
+		t.Fatal("two processes listen on one address")
+	}
+	if after, err := loadAccepted(dir); err != nil || after.Path != before.Path {
+		t.Errorf("what was in effect last is %s, %v, want %s", after.Path, err, before.Path)
+	}
+}
+
 // TestServeCannotBind: an address that is taken ends the start with its name, and changes nothing at a reload.
 func TestServeCannotBind(t *testing.T) {
 	s := newServed(t, 1)
