@@ -55,6 +55,7 @@ func run(args []string, c console) int {
 		kong.Writers(c.out, c.err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Help(printHelp),
 		kong.Bind(c),
 	)
 	command, err := parser.Parse(args)
