@@ -163,6 +163,7 @@ func TestTurnstile(t *testing.T) {
 // A client whose share of a key is of another group says its hello a second time. The certificate is signed for after that, in the turnstile too.
 func TestTurnstileAfterRetry(t *testing.T) {
 	g := newGate(t, nil, []string{"a.example"})
+	g.mu.Lock()
 	settings := g.front.services[0].terms.config
 	settings.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	inside := make(chan int, 1)
@@ -170,6 +171,7 @@ func TestTurnstileAfterRetry(t *testing.T) {
 		inside <- len(g.server.turnstile)
 		return chosen(info)
 	}
+	g.mu.Unlock()
 	for _, pieces := range []bool{false, true} {
 		var under net.Conn = g.dial()
 		if pieces {
