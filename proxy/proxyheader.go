@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/netip"
 	"time"
@@ -38,6 +37,7 @@ type origin struct {
 
 var (
 	errNoHeader   = errors.New("no PROXY header")
+	errLeft       = errors.New("left without a byte") // as balancers do that look whether we listen
 	errLongHeader = errors.New("PROXY header is too long")
 	errFamily     = errors.New("PROXY header is not about TCP")
 	errChecksum   = errors.New("PROXY header has another checksum than it says")
@@ -69,7 +69,10 @@ func readOrigin(r io.Reader) (origin, error) {
 func readHeader(r io.Reader) ([]byte, error) {
 	const mark = 6 // tells version 1 from 2 and both from anything else; the shortest header has 15
 	raw := make([]byte, mark, wire.MaxProxyV1)
-	if _, err := io.ReadFull(r, raw); err != nil {
+	switch n, err := io.ReadFull(r, raw); {
+	case err != nil && n == 0 && !isTimeout(err):
+		return nil, errLeft
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errNoHeader, err)
 	}
 	switch {
@@ -127,39 +130,6 @@ func readV2(r io.Reader, raw []byte) ([]byte, error) {
 func untold(raw []byte) bool {
 	return raw[0] == proxyproto.SIGV2[0] && raw[12] == byte(proxyproto.PROXY) && raw[13] == byte(proxyproto.UNSPEC)
 }
-
-// sound says whether a header has the checksum that it says, if it says one (proxy-protocol.txt, 2.2.3). What is wrong with TLVs besides is
-// for others to find.
-func sound(h *proxyproto.Header, raw []byte) bool {
-	at := 16
-	switch {
-	case h.Version != 2 || h.Command.IsLocal():
-		return true
-	case h.TransportProtocol.IsIPv4():
-		at += 12
-	case h.TransportProtocol.IsIPv6():
-		at += 36
-	}
-	for at+3 <= len(raw) {
-		kind, value := proxyproto.PP2Type(raw[at]), at+3
-		if at = value + int(binary.BigEndian.Uint16(raw[at+1:])); kind == proxyproto.PP2_TYPE_CRC32C && at <= len(raw) {
-			return soundSum(raw, raw[value:at])
-		}
-	}
-	return true
-}
-
-// soundSum compares the checksum that stands in a header with that of the header, in which zeros stand for it.
-func soundSum(raw, sum []byte) bool {
-	if len(sum) != crc32.Size {
-		return false
-	}
-	want := binary.BigEndian.Uint32(sum)
-	clear(sum)
-	return crc32.Checksum(raw, castagnoli) == want
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func originOf(h *proxyproto.Header) (origin, error) {
 	switch {

@@ -16,6 +16,7 @@ import (
 
 	armon "github.com/armon/go-proxyproto"
 	proxyproto "github.com/pires/go-proxyproto"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"posthouse/config"
 )
@@ -366,6 +367,23 @@ func TestProxyHeaderEnds(t *testing.T) {
 		if node.accepted() != 0 {
 			t.Error("the node was dialled")
 		}
+	}
+}
+
+// A balancer that looks whether we listen says nothing. That is no bad header, for it to be counted with those.
+func TestPeerThatSaysNothing(t *testing.T) {
+	for name, leave := range map[string]func(*peer){
+		"closes": func(c *peer) { c.Close() },
+		"resets": func(c *peer) { c.SetLinger(0); c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, trusted, newNode(t, echo))
+			leave(r.connect())
+			r.expectEnd("left")
+			if n := testutil.ToFloat64(r.server.Metrics.of("imap").errors[stageProxyHeader]); n != 0 {
+				t.Errorf("%v bad headers, want none", n)
+			}
+		})
 	}
 }
 

@@ -155,6 +155,9 @@ func (s *session) identify() end {
 		return endShutdown
 	}
 	s.heard.header = s.lap()
+	if err == errLeft {
+		return endLeft
+	}
 	if err != nil {
 		s.service.metrics.failed(stageProxyHeader)
 		s.server.Log.Debug("PROXY header", "id", s.id.String(), "peer", s.peer.String(), "why", err.Error())
