@@ -107,6 +107,9 @@ func (x *exchange) inform(raw []byte, h *wire.ResponseHead) error {
 		}
 		x.informed = true
 	}
+	if h.Status == 100 && x.upload != nil {
+		x.upload.continued()
+	}
 	x.c.down.Add(int64(len(raw)))
 	x.node.use(len(raw))
 	return nil

@@ -1,6 +1,11 @@
 package proxy
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -59,4 +64,25 @@ func TestHTTPSilentNode(t *testing.T) {
 		t.Errorf("%s, close %t", res.Status, res.Close)
 	}
 	r.expectEnd("idle")
+}
+
+// TestHTTPSlowContinue has clients that wait for 100 before they send their body: they have no longer than others once it is there.
+func TestHTTPSlowContinue(t *testing.T) {
+	const short, long = 50 * time.Millisecond, time.Hour
+	for _, body := range []string{"", "x"} {
+		for _, length := range []int{1000, 1000_000} {
+			r := newTimedRig(t, httpTimes{long, long, short, long}, newNode(t, func(c *net.TCPConn) {
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
+					io.Copy(io.Discard, c)
+				}
+			}))
+			c := r.connect()
+			c.say(fmt.Sprintf("PUT / HTTP/1.1\r\n"+hostField+"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", length))
+			c.hear("HTTP/1.1 100 Continue\r\n\r\n")
+			io.WriteString(c, body)
+			c.hearEnd()
+			r.expectEnd("slow")
+		}
+	}
 }

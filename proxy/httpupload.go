@@ -16,6 +16,7 @@ type upload struct {
 	lost  atomic.Uint32 // an end: the client left, was too slow, or sent what cannot be read
 	sent  bool          // all of it went to the node; valid when done is closed
 
+	goOn    atomic.Bool // the client was told to send it
 	stopped atomic.Bool // nobody is to wait for the client any more
 }
 
@@ -56,10 +57,15 @@ func (u *upload) why(err error) end {
 // pass returns which side an error is of.
 func (u *upload) pass() (reading bool, err error) {
 	x := u.x
-	request, client := &x.request, &x.c.client
-	patience := x.c.server.times.body
-	if x.expect {
-		patience = x.service.Timeouts.Idle // the client waits as well
+	request, client, patience := &x.request, &x.c.client, x.c.server.times.body
+	if x.expect && len(client.unread()) == 0 { // the client waits as well
+		u.wait(x.service.Timeouts.Idle)
+		if u.goOn.Load() { // by now
+			u.wait(patience)
+		}
+		if err := u.read(); err != nil {
+			return true, err
+		}
 	}
 	if !request.chunked && request.left >= bulkLeast {
 		u.wait(patience)
@@ -71,19 +77,29 @@ func (u *upload) pass() (reading bool, err error) {
 	}
 	for request.expected() {
 		if len(client.unread()) == 0 {
-			if u.wait(patience); u.x.c.watch.stopped() != underway {
-				return true, errUploadStopped
-			}
-			if err := client.fill(); err != nil {
+			u.wait(patience)
+			if err := u.read(); err != nil {
 				return true, err
 			}
-			patience = x.c.server.times.body
 		}
 		if err := u.passPiece(); err != nil {
 			return err == errBody, err
 		}
 	}
 	return false, nil
+}
+
+func (u *upload) read() error {
+	if u.x.c.watch.stopped() != underway {
+		return errUploadStopped
+	}
+	return u.x.c.client.fill()
+}
+
+// continued is called when the client was told to send what it holds back: it has no longer than others from then on.
+func (u *upload) continued() {
+	u.goOn.Store(true)
+	u.wait(u.x.c.server.times.body)
 }
 
 // passPiece passes on what is buffered.
