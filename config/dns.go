@@ -38,7 +38,7 @@ func (b *builder) buildDNS() {
 func (b *builder) buildZone(p pair) *zoneEntry {
 	z := &zoneEntry{Zone: Zone{Name: canonical(p.key.text), TTL: defaultTTL}}
 	s := b.loader.about("zone %q", z.Name)
-	if !validHost(z.Name) {
+	if !IsHost(z.Name) {
 		s.errorf(p.key.position, "a zone is a domain name such as mail.example.org")
 	}
 	if b.zone(z.Name) != nil {
@@ -71,7 +71,7 @@ func (b *builder) buildNameservers(s scope, z *zoneEntry, p pair) {
 	}
 	for _, ns := range z.nameservers.pairs {
 		inner := s.under("nameservers").under(ns.key.text)
-		if !validHost(strings.TrimSuffix(ns.key.text, ".")) {
+		if !IsHost(strings.TrimSuffix(ns.key.text, ".")) {
 			inner.errorf(ns.key.position, "nameservers: %q is no host name", shortened(ns.key.text))
 		}
 		addresses, ok := listOf(address).read(inner, ns.value)
@@ -94,7 +94,7 @@ func (b *builder) buildHosts(s scope, z *zoneEntry) {
 	for _, p := range z.hosts.pairs {
 		inner := s.under("hosts").under(p.key.text)
 		name := strings.ToLower(p.key.text)
-		if name != "@" && !validHost(name) {
+		if name != "@" && !IsHost(name) {
 			inner.errorf(p.key.position, `hosts: %q is neither a name below the zone nor "@"`, shortened(p.key.text))
 		}
 		if slices.ContainsFunc(z.Nameservers, func(ns Nameserver) bool { return ns.Name == name }) {
@@ -115,7 +115,7 @@ func (b *builder) buildDomains(s scope, z *zoneEntry) {
 	}
 	inner := s.under("domains")
 	domain := scalarOf("a mail domain", words, func(_ scope, text string) (string, error) {
-		if !validHost(canonical(text)) {
+		if !IsHost(canonical(text)) {
 			return "", errWants
 		}
 		return canonical(text), nil

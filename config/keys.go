@@ -117,14 +117,15 @@ func validName(s string) bool {
 }
 
 var hostName = phrase("a host name such as mail.example.org", func(s string) error {
-	if !validHost(s) {
+	if !IsHost(s) {
 		return errWants
 	}
 	return nil
 }).shown(nameForm)
 
-// validHost is the syntax of RFC 1123, 2.1, and an underscore, which internal names often have.
-func validHost(s string) bool {
+// IsHost says whether s can be the name of a cluster or the address of a node: the syntax of RFC 1123, 2.1, and an underscore, which
+// internal names often have.
+func IsHost(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
 	}

@@ -56,7 +56,7 @@ func (w whereabouts) at(i int) (netip.Addr, string, error) {
 		return a, "", nil
 	case err != errWants:
 		return a, "", err
-	case !validHost(word) || looksNumeric(word):
+	case !IsHost(word) || looksNumeric(word):
 		return a, "", fmt.Errorf("%q is neither an address nor a host name", shortened(word))
 	}
 	return netip.Addr{}, word, nil

@@ -109,7 +109,7 @@ var pathPrefix = phrase("a path such as /jmap", func(s string) error {
 // serverName is what a client may ask for in SNI; "*." in front stands for one label.
 var serverName = scalarOf("a host name such as imap.example.org or *.example.org", words, func(_ scope, text string) (string, error) {
 	lower := strings.ToLower(text)
-	if !validHost(strings.TrimPrefix(lower, "*.")) {
+	if !IsHost(strings.TrimPrefix(lower, "*.")) {
 		return "", errWants
 	}
 	return lower, nil

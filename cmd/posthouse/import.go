@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"posthouse/config"
 	"posthouse/importer"
 )
 
@@ -36,6 +37,9 @@ Example: stalwart-cli snapshot NetworkListener ClusterRole ClusterNode SystemSet
 }
 
 func (cmd importStalwartCmd) Run(c console) error {
+	if cmd.Cluster != "" && !config.IsHost(cmd.Cluster) {
+		return noHost(cmd.Cluster)
+	}
 	found, err := cmd.read(c)
 	if err != nil {
 		return err
@@ -158,6 +162,9 @@ Example: posthouse import haproxy /etc/haproxy/haproxy.cfg > topology.yaml`
 }
 
 func (cmd importHAProxyCmd) Run(c console) error {
+	if !config.IsHost(cmd.Cluster) {
+		return noHost(cmd.Cluster)
+	}
 	in, err := input(cmd.File)
 	if err != nil {
 		return err
@@ -172,6 +179,10 @@ func (cmd importHAProxyCmd) Run(c console) error {
 		return fmt.Errorf("%s: %w", cmd.File, err)
 	}
 	return imported(c, draft, left, "not translated: "+cmd.File+":")
+}
+
+func noHost(cluster string) error {
+	return fmt.Errorf("--cluster takes a host name such as mail.example.org, not %q", cluster)
 }
 
 // imported prints a draft, and beside it what has no place in it.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"posthouse/config"
 )
 
 type initCmd struct {
@@ -42,6 +44,9 @@ const maxInit = 65536
 func (cmd initCmd) topology() (string, error) {
 	if cmd.Nodes < 1 || cmd.Nodes > maxInit {
 		return "", fmt.Errorf("--nodes takes a number from 1 to %d, not %d", maxInit, cmd.Nodes)
+	}
+	if !config.IsHost(cmd.Cluster) {
+		return "", noHost(cmd.Cluster)
 	}
 	mix, err := cmd.mix()
 	if err != nil {
