@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +49,8 @@ type console struct{ out, err io.Writer }
 func main() { os.Exit(run(os.Args[1:], console{os.Stdout, os.Stderr})) }
 
 func run(args []string, c console) int {
+	out := &output{Writer: c.out}
+	c.out = out
 	exit := -1
 	parser := kong.Must(&program{},
 		kong.Name("posthouse"),
@@ -66,7 +69,19 @@ func run(args []string, c console) int {
 		fmt.Fprintf(c.err, "posthouse: %v\nTry: posthouse --help\n", err)
 		return exitUsage
 	}
-	return exitCode(command.Run(), c)
+	return exitCode(cmp.Or(command.Run(), out.failed), c)
+}
+
+// output is what a command was asked for. If not all of it could be written, on a full disk say, the command has failed, whatever it found.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	o.failed = cmp.Or(o.failed, err)
+	return n, err
 }
 
 // exitCode says what went wrong, if anything did.

@@ -26,6 +26,9 @@ func newProgress(w io.Writer) *progress {
 
 // terminal says whether a person reads what is written.
 func terminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
