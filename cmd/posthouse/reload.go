@@ -142,6 +142,8 @@ func (r *reloader) kick(ctx context.Context, w *config.Watcher) {
 func (r *reloader) unreadable(b *balancer, err error) {
 	switch {
 	case err != nil:
+		b.notify.reloading() // whoever has sent SIGHUP waits for the end of it
+		defer b.sayReady()
 		b.metrics.refused()
 		r.tell("refused", err.Error())
 	case !r.behind:

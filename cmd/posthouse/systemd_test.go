@@ -91,6 +91,12 @@ func TestServiceManager(t *testing.T) {
 			t.Errorf("reloading: %q", reloading)
 		}
 		m.hear("READY=1")
+		if err := os.Remove(s.path); err != nil {
+			t.Fatal(err)
+		}
+		m.cmd.Process.Signal(syscall.SIGHUP) // nothing to be read is an end of the reload, too
+		m.hear("RELOADING=1")
+		m.hear("READY=1")
 		m.cmd.Process.Signal(syscall.SIGTERM)
 		if stopping := m.hear("STOPPING=1"); !strings.Contains(stopping, "EXTEND_TIMEOUT_USEC=12000000") {
 			t.Errorf("stopping: %q", stopping)
