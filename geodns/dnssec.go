@@ -45,9 +45,15 @@ func newSigner(zone string, keys []Key, now func() time.Time) *signer {
 	return s
 }
 
+// dayOf is the day of the signatures that are made at a time.
+func dayOf(now time.Time) time.Time { return now.Truncate(signEvery) }
+
+// day is that of today.
+func (z *Zones) day() time.Time { return dayOf(z.now()) }
+
 // sign returns the signatures of a set of records. keep says that the set is one of a limited number.
 func (s *signer) sign(set []dns.RR, keep bool) ([]dns.RR, error) {
-	day := s.now().Truncate(signEvery)
+	day := dayOf(s.now())
 	if !keep {
 		return s.make(set, day)
 	}

@@ -1,9 +1,11 @@
 package geodns
 
 import (
+	"context"
 	"crypto"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -11,7 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -290,4 +295,57 @@ func BenchmarkSigned(b *testing.B) {
 			}
 		})
 	}
+}
+
+const smallTopology = `
+cluster: mail.example.org
+regions: {here: {addresses: [192.0.2.10]}}
+nodes: [{name: a, address: 10.0.0.1}]
+dns:
+  listen: ["192.0.2.53:53"]
+  zones:
+    mail.example.org:
+      nameservers: {ns1: [192.0.2.53]}
+      records: '@ IN TXT "v=spf1 -all"'
+`
+
+// TestSignaturesFollowTheClock has the clock set while a server runs, and health change just then.
+func TestSignaturesFollowTheClock(t *testing.T) {
+	d := newSigned(t, signed(smallTopology), "mail.example.org")
+	synctest.Test(t, func(t *testing.T) {
+		set := new(atomic.Int64) // by how much
+		d.Zones.now = func() time.Time { return time.Now().Add(time.Duration(set.Load())) }
+		s := &Server{Log: slog.New(slog.DiscardHandler)}
+		s.Use(d)
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { s.Run(ctx) })
+		defer running.Wait()
+		defer stop()
+		packet := asks{name: "mail.example.org.", kind: dns.TypeTXT, do: true, size: 1232}.pack(t)
+		good := func() bool {
+			w := s.newWorker(0)
+			w.begin()
+			out := make([]byte, udpSize)
+			m := new(dns.Msg)
+			if n := w.fast(packet, anyClient, true, out); n <= 0 || m.Unpack(out[:n]) != nil || len(m.Answer) < 2 {
+				t.Fatalf("no signed answer: %v", m)
+			}
+			return m.Answer[1].(*dns.RRSIG).ValidityPeriod(d.Zones.now())
+		}
+		for _, by := range []time.Duration{0, 30 * 24 * time.Hour, -3 * 24 * time.Hour, 0} {
+			set.Store(int64(by))
+			next := *d
+			next.View = new(View)
+			if s.Use(&next); !good() {
+				t.Errorf("set by %v: another data has signatures of the day before", by)
+			}
+			set.Store(int64(by + 20*24*time.Hour))
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if !good() {
+				t.Errorf("set by %v and again: after two minutes the signatures are of the day before", by)
+			}
+		}
+	})
 }

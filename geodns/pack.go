@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -14,6 +15,7 @@ import (
 // serving is a Data with the answers that are packed for it. It is immutable.
 type serving struct {
 	data  *Data
+	day   time.Time // of the signatures
 	names *index
 	nodes map[string]*node // by name, for the next one
 	limit uint32           // equal answers a second to a client network; 0: none
@@ -22,9 +24,9 @@ type serving struct {
 }
 
 // newServing packs the answers of a Data ahead of time. Of the serving before, which may be nil, it takes over what does not
-// depend on where clients are, as long as the zones are the same.
+// depend on where clients are, as long as the zones are the same and so is the day of signatures.
 func newServing(d *Data, before *serving, m *Metrics) *serving {
-	s := &serving{data: d, nodes: make(map[string]*node), byAddress: make(map[netip.Addr]string)}
+	s := &serving{data: d, day: d.Zones.day(), nodes: make(map[string]*node), byAddress: make(map[netip.Addr]string)}
 	for _, r := range d.Zones.topology.Regions {
 		for _, a := range r.Addresses {
 			s.byAddress[a] = r.Name
@@ -40,7 +42,7 @@ func newServing(d *Data, before *serving, m *Metrics) *serving {
 			if n.wire == "" || s.nodes[name] != nil {
 				continue
 			}
-			if before != nil && before.data.Zones == d.Zones && before.data.Identity == d.Identity {
+			if before != nil && before.data.Zones == d.Zones && before.data.Identity == d.Identity && before.day.Equal(s.day) {
 				k.before = before.nodes[name]
 			}
 			k.pack(n)

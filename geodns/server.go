@@ -91,13 +91,14 @@ func (s *Server) Data() *Data {
 	return nil
 }
 
-// packAgain is how often all answers are packed anew, so that none is sent whose signature has grown old.
-const packAgain = 15 * time.Minute
+// renewEvery is how often the Server looks whether secrets or signatures are of another day. They would last for a week, but the clock may
+// have been set: what was signed before is then too old or not good yet.
+const renewEvery = time.Minute
 
 // Run answers until ctx ends. When it returns nothing that the Server started is left. It returns nil.
 func (s *Server) Run(ctx context.Context) error {
 	s.init()
-	tick := time.NewTicker(packAgain)
+	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -125,7 +126,7 @@ func (s *Server) renew(now time.Time) {
 	if s.cookies.rotate(now) {
 		s.saveSecrets()
 	}
-	if serving := s.serving.Load(); serving != nil && serving.data.Zones.topology.DNS.KeyDir != "" {
+	if serving := s.serving.Load(); serving != nil && serving.data.Zones.topology.DNS.KeyDir != "" && !serving.day.Equal(serving.data.Zones.day()) {
 		s.pack(serving.data, nil)
 	}
 }
