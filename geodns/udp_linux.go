@@ -1,7 +1,6 @@
 package geodns
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -286,16 +285,27 @@ func controlTo(control *[controlSize]byte, length int) int {
 	return 0
 }
 
-// send sends the answers. One that the kernel refuses (no route, a full queue) is lost, the others are not.
+// send sends the answers. One that the kernel refuses (no route) is lost, the others are not. Where the socket's buffer is full it has a moment
+// to become empty, and then the rest is lost: it may be full for seconds, of answers to neighbours that do not answer ARP, which anybody
+// on the same wire can ask for in their names.
 func (s *udpSocket) send(p *packets, n int) {
+	waited := false
 	for first := 0; first < n; {
-		sent, _, code := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&p.sent[first])), uintptr(n-first), 0, 0, 0)
+		sent, _, code := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&p.sent[first])), uintptr(n-first), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case code == 0 && sent > 0:
 			first += int(sent)
-		case errors.Is(code, unix.EINTR):
+		case code == unix.EINTR:
+		case code == unix.EAGAIN && waited:
+			return
+		case code == unix.EAGAIN:
+			waited = true
+			unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}, fullWait)
 		default:
 			first++
 		}
 	}
 }
+
+// fullWait is how many milliseconds a full buffer is waited for once a batch: a network card sends all of it in that time.
+const fullWait = 1
