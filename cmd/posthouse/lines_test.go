@@ -355,6 +355,9 @@ func BenchmarkLines(b *testing.B) {
 		for name, h := range map[string]slog.Handler{"ours": tw.ours, "slog": tw.slogs} {
 			b.Run(tw.name+"/"+name, func(b *testing.B) {
 				b.ReportAllocs()
+				if ours, ok := h.(*lines); ok { // as for sessions
+					defer ours.to.gather()()
+				}
 				for b.Loop() {
 					tw.our.Reset()
 					tw.slog.Reset()
