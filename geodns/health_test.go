@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -418,12 +419,14 @@ func TestMemoryEndsWithTheFirstProbe(t *testing.T) {
 // TestMemoryIsKeptAtLast has a disk that is full for a while, and then another state_dir.
 func TestMemoryIsKeptAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		files, full := make(map[string]string), true
+		files := make(map[string]string)
+		var full atomic.Bool
+		full.Store(true)
 		r := newResponder(t, testTopology)
 		r.topology.StateDir = "one"
 		r.Kept = func(string) ([]byte, error) { return nil, nil }
 		r.Keep = func(dir string, data []byte) error {
-			if full {
+			if full.Load() {
 				return errors.New("no space left")
 			}
 			files[dir] = string(data)
@@ -444,7 +447,7 @@ func TestMemoryIsKeptAtLast(t *testing.T) {
 		if got, said := later("one"), strings.Count(r.log.String(), "not remembered"); got != "" || said != 1 {
 			t.Errorf("on a full disk: %q is kept, and that nothing is was said %d times, want once", got, said)
 		}
-		full = false
+		full.Store(false)
 		if got := later("one"); !strings.Contains(got, "us-1") {
 			t.Errorf("kept when there is room again: %q, want us-1", got)
 		}
