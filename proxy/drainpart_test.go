@@ -376,16 +376,7 @@ func TestEndedIsNotCounted(t *testing.T) {
 
 // A request that becomes a WebSocket during a drain is one session to it, which has not ended.
 func TestDrainCountsWebSocketOnce(t *testing.T) {
-	asked, answer := make(chan bool), make(chan bool)
-	r := newHTTPRig(t, nil, newNode(t, func(c *net.TCPConn) {
-		in := bufio.NewReader(c)
-		if _, ok := readHead(in); ok {
-			close(asked)
-			<-answer
-			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nfirst")
-			io.Copy(c, in)
-		}
-	}))
+	r, asked, answer := newUpgradeRig(t)
 	c := r.connect()
 	c.say(upgradeRequest)
 	<-asked

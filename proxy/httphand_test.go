@@ -70,18 +70,24 @@ func TestHTTPKilledDuringTheWalk(t *testing.T) {
 	r.expectEnd("killed")
 }
 
-// TestHTTPWebSocketDenied denies a client while its node thinks about the request for a WebSocket, which would go on for hours.
-func TestHTTPWebSocketDenied(t *testing.T) {
-	asked, answer := make(chan bool), make(chan bool)
-	r := newHTTPRig(t, nil, newNode(t, func(c *net.TCPConn) {
+// newUpgradeRig has a node that thinks about a request for a WebSocket, once it was asked, until it may answer.
+func newUpgradeRig(t *testing.T) (r *rig, asked, answer chan bool) {
+	asked, answer = make(chan bool), make(chan bool)
+	r = newHTTPRig(t, nil, newNode(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		if _, ok := readHead(in); ok {
 			close(asked)
 			<-answer
-			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
-			io.Copy(io.Discard, in)
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nfirst")
+			io.Copy(c, in)
 		}
 	}))
+	return r, asked, answer
+}
+
+// TestHTTPWebSocketDenied denies a client while its node thinks about the request for a WebSocket, which would go on for hours.
+func TestHTTPWebSocketDenied(t *testing.T) {
+	r, asked, answer := newUpgradeRig(t)
 	c := r.connect()
 	c.say(upgradeRequest)
 	<-asked
