@@ -7,17 +7,18 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"time"
 )
+
+// entrance is what each request comes in by.
+func (s *Server) entrance(current *atomic.Pointer[access]) http.Handler {
+	return patient(guard(current, s.routes()))
+}
 
 // guard refuses what must not reach the API: pages of other sites that a browser lets talk to loopback (Origin), names
 // that were pointed at it (Host: DNS rebinding), and those without the token. What is open needs no token: the tools that
 // ask for /readyz cannot carry one, and the status page asks its reader for it.
 func guard(current *atomic.Pointer[access], next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		patient := &patientWriter{w, http.NewResponseController(w)}
-		w = patient
-		defer patient.wait() // for what the server sends when this returns
 		a := current.Load()
 		switch {
 		case a.local && !localHost(r.Host):
@@ -32,27 +33,6 @@ func guard(current *atomic.Pointer[access], next http.Handler) http.Handler {
 		}
 	})
 }
-
-// takeWithin is the time that a client has to take each piece of an answer.
-const takeWithin = 10 * time.Second
-
-// patientWriter gives up a client that takes nothing: it would hold its answer and a descriptor for ever. A limit for the whole
-// request (http.Server.WriteTimeout) would break off streams and profiles.
-type patientWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (w *patientWriter) Write(b []byte) (int, error) {
-	w.wait()
-	return w.ResponseWriter.Write(b)
-}
-
-// wait gives the client its time from now on; an error is one of the connection, which the next write has as well.
-func (w *patientWriter) wait() { w.control.SetWriteDeadline(time.Now().Add(takeWithin)) }
-
-// Unwrap is for http.ResponseController.
-func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type tokenKey struct{}
 

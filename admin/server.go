@@ -139,7 +139,7 @@ func (s *Server) Prepare(a config.Admin) (*Change, error) {
 	}
 	next := &front{listen: a.Listen, listener: listener, shut: make(chan struct{})}
 	next.http = &http.Server{
-		Handler:           guard(&next.access, s.routes()),
+		Handler:           s.entrance(&next.access),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

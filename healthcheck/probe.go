@@ -199,14 +199,11 @@ func (d *dialogue) Write(b []byte) (int, error) {
 // with sessions.
 func (d *dialogue) leave(command string, reply func() error) error {
 	d.raw.SetDeadline(d.lingerUntil())
-	if err := d.say(command); err != nil {
-		return err
+	err := d.goodbye(command, reply)
+	if err == nil {
+		d.drain()
 	}
-	if err := reply(); err != nil {
-		return err
-	}
-	d.drain()
-	return nil
+	return err
 }
 
 // leaveAsking is leave where what the node answers decides whether it is good. It has the probe's whole time for that
@@ -215,15 +212,19 @@ func (d *dialogue) leaveAsking(command string, reply func() error) error {
 	if d.headerDoubt() == "" {
 		return d.leave(command, reply)
 	}
+	err := d.goodbye(command, reply)
+	if err == nil {
+		d.raw.SetDeadline(d.lingerUntil())
+		d.drain()
+	}
+	return err
+}
+
+func (d *dialogue) goodbye(command string, reply func() error) error {
 	if err := d.say(command); err != nil {
 		return err
 	}
-	if err := reply(); err != nil {
-		return err
-	}
-	d.raw.SetDeadline(d.lingerUntil())
-	d.drain()
-	return nil
+	return reply()
 }
 
 // drain reads to the end of the connection, or of its time.

@@ -178,7 +178,7 @@ var forbiddenTrailers = [...]string{
 func (c *Chunks) forbidden() bool {
 	name := c.name[:min(c.length, len(c.name))]
 	for _, forbidden := range forbiddenTrailers {
-		if equalFold(name, forbidden) {
+		if EqualFold(name, forbidden) {
 			return true
 		}
 	}

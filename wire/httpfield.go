@@ -17,7 +17,7 @@ type httpFraming struct {
 // frame takes one field.
 func (f *httpFraming) frame(name, value []byte) error {
 	switch {
-	case equalFold(name, "content-length"):
+	case EqualFold(name, "content-length"):
 		if f.Length >= 0 { // also where both say the same: nobody needs it
 			return headError("two Content-Length fields")
 		}
@@ -26,14 +26,14 @@ func (f *httpFraming) frame(name, value []byte) error {
 			return headError("Content-Length is not a number")
 		}
 		f.Length = n
-	case equalFold(name, "transfer-encoding"):
-		if f.Chunked || !equalFold(value, "chunked") {
+	case EqualFold(name, "transfer-encoding"):
+		if f.Chunked || !EqualFold(value, "chunked") {
 			return headError("a Transfer-Encoding other than chunked")
 		}
 		f.Chunked = true
-	case equalFold(name, "connection"):
+	case EqualFold(name, "connection"):
 		f.connection(value)
-	case equalFold(name, "upgrade"):
+	case EqualFold(name, "upgrade"):
 		f.upgradeField = true
 	}
 	return nil
@@ -45,9 +45,9 @@ func (f *httpFraming) connection(value []byte) {
 		option, value = NextListed(value)
 		switch {
 		case len(option) == 0:
-		case equalFold(option, "close"):
+		case EqualFold(option, "close"):
 			f.Close = true
-		case equalFold(option, "upgrade"):
+		case EqualFold(option, "upgrade"):
 			f.upgradeOption = true
 		case !HopByHop(option):
 			f.Listed = true
@@ -77,13 +77,13 @@ func NextListed(list []byte) (element, rest []byte) {
 func HopByHop(name []byte) bool {
 	switch len(name) {
 	case 2:
-		return equalFold(name, "te")
+		return EqualFold(name, "te")
 	case 7:
-		return equalFold(name, "upgrade")
+		return EqualFold(name, "upgrade")
 	case 10:
-		return equalFold(name, "connection") || equalFold(name, "keep-alive")
+		return EqualFold(name, "connection") || EqualFold(name, "keep-alive")
 	case 16:
-		return equalFold(name, "proxy-connection")
+		return EqualFold(name, "proxy-connection")
 	}
 	return false
 }
@@ -92,12 +92,12 @@ func HopByHop(name []byte) bool {
 func Pretends(name []byte) bool {
 	switch name[0] | 0x20 {
 	case 'x':
-		return len(name) > 11 && equalFold(name[:12], "x-forwarded-") || equalFold(name, "x-real-ip") || equalFold(name, "x-client-ip") ||
-			equalFold(name, "x-cluster-client-ip") || equalFold(name, "x-original-forwarded-for")
+		return len(name) > 11 && EqualFold(name[:12], "x-forwarded-") || EqualFold(name, "x-real-ip") || EqualFold(name, "x-client-ip") ||
+			EqualFold(name, "x-cluster-client-ip") || EqualFold(name, "x-original-forwarded-for")
 	case 'f':
-		return equalFold(name, "forwarded")
+		return EqualFold(name, "forwarded")
 	case 't':
-		return equalFold(name, "true-client-ip")
+		return EqualFold(name, "true-client-ip")
 	}
 	return false
 }

@@ -87,20 +87,20 @@ func (h *RequestHead) whole(rest []byte) error {
 func (h *RequestHead) field(name, value []byte) error {
 	switch len(name) {
 	case len("host"):
-		if equalFold(name, "host") {
+		if EqualFold(name, "host") {
 			return h.host(value)
 		}
 	case len("expect"):
-		if equalFold(name, "expect") {
-			h.Expect = equalFold(value, "100-continue")
+		if EqualFold(name, "expect") {
+			h.Expect = EqualFold(value, "100-continue")
 		}
 	case len("destination"):
-		if equalFold(name, "destination") {
+		if EqualFold(name, "destination") {
 			return h.destination(value)
 		}
 	case len("upgrade"), len("connection"), len("content-length"), len("transfer-encoding"):
-		if equalFold(name, "upgrade") {
-			h.WebSocket = equalFold(value, "websocket")
+		if EqualFold(name, "upgrade") {
+			h.WebSocket = EqualFold(value, "websocket")
 		}
 		return h.frame(name, value)
 	}

@@ -62,13 +62,13 @@ func (h *ResponseHead) statusLine(line []byte) (err error) {
 func (h *ResponseHead) field(name, value []byte) error {
 	switch len(name) {
 	case len("content-type"):
-		if equalFold(name, "content-type") {
+		if EqualFold(name, "content-type") {
 			kind, _, _ := bytes.Cut(value, []byte{';'})
-			h.EventStream = equalFold(TrimBlanks(kind), "text/event-stream")
+			h.EventStream = EqualFold(TrimBlanks(kind), "text/event-stream")
 		}
 	case len("content-encoding"):
 		// Two lines are legal, but whoever keeps the last one alone would hand on a body that nobody can decode.
-		if equalFold(name, "content-encoding") {
+		if EqualFold(name, "content-encoding") {
 			if h.encodings++; h.encodings > 1 {
 				return headError("two Content-Encoding fields")
 			}

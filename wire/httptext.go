@@ -72,8 +72,8 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
-// equalFold compares with a lower-case ASCII word.
-func equalFold(b []byte, lower string) bool {
+// EqualFold compares with a lower-case ASCII word.
+func EqualFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
@@ -90,6 +90,3 @@ func equalFold(b []byte, lower string) bool {
 
 // TokenByte says whether a byte may stand in a token, such as a method.
 func TokenByte(b byte) bool { return tokenByte[b] }
-
-// EqualFold compares with a word in lower-case ASCII.
-func EqualFold(b []byte, lower string) bool { return equalFold(b, lower) }

@@ -47,7 +47,7 @@ func TestWhoTakesNothing(t *testing.T) {
 		s := &Server{Router: router, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Events: NewEvents()}
 		var current atomic.Pointer[access]
 		current.Store(&access{local: true})
-		server, listener := &http.Server{Handler: guard(&current, s.routes())}, make(pipes)
+		server, listener := &http.Server{Handler: s.entrance(&current)}, make(pipes)
 		var running sync.WaitGroup
 		running.Go(func() { server.Serve(listener) })
 		defer running.Wait()
